@@ -250,17 +250,9 @@ class Snapshot:
 
 
 def begin(url: str) -> None:
-    """What can be done before anybody comes, of a large store: a process, and a first board.
-
-    Where an earlier server kept a board there is little to compute, and a process that starts would
-    take a core from the first page.
-    """
+    """What can be done before anybody comes; see `ready_boards`."""
     with suppress(JudgebenchError):  # a page says what is wrong
-        if is_large(url):
-            state = State(url, snapshot(url).mark)
-            every = (Question(boards, at) for at in state.read(Store.benchmarks))
-            if not any(desk().keeps(state, one) for one in every):
-                desk().workers.front.begin()
+        snapshot(url)
 
 
 def refresh(state: State) -> None:
@@ -272,7 +264,14 @@ def refresh(state: State) -> None:
 def ready_boards(state: State) -> None:
     """Have the board ready that pages open on, and in a while those of all other benchmarks, those
     that came last into the store first.
+
+    Where an earlier server has shown this state, the page that is opened now has its numbers on
+    disk, most likely: what computes would only take a core from it.
     """
+    if state.known(met):
+        desk().workers.heard(COMES_S)
+    else:
+        desk().workers.front.begin()
     opens_on = state.soon(met).telling()[:1]
     for at in dict.fromkeys([*opens_on, *reversed(state.read(Store.benchmarks))]):
         state.ready(boards, *at)

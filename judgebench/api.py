@@ -2354,8 +2354,8 @@ def _under_way(
 ) -> Iterator[_UnderWay]:
     """What asks somebody: its store, and providers that can be asked, whose cost is foretold."""
     from judgebench.execution.manifest import with_rechecks
-    from judgebench.execution.pool import ProviderPool
-    from judgebench.execution.preflight import check_extras, placed_where_needed
+    from judgebench.execution.pool import ProviderPool, check_extras
+    from judgebench.execution.preflight import placed_where_needed
     from judgebench.execution.resolve import endpoints
 
     with open_live_store(store_url(work.suite, store)) as opened:
@@ -2504,13 +2504,15 @@ def respond(
     Raises
     ------
     UsageError
-        For a model that is none, and where nothing is asked.
+        For a model that is none, a benchmark that nobody knows, and where nothing is asked.
     """
+    from judgebench.benchmarks.description import check_typed
     from judgebench.execution.resolve import resolve
 
     called = _candidate_called(
         model, model_args, gen_kwargs, base_url, system, batch_size, apply_chat_template
     )
+    check_typed(tasks)
     wanted = [{"name": task} for task in tasks]
     wanted += [] if items is None else [{"name": benchmark, "items": str(items)}]
     if not wanted:
@@ -3039,25 +3041,12 @@ def _named(path: Path) -> Iterator[None]:
         raise ConfigError(f"{path}: {error}") from None
 
 
-def _label_files(work: ResolvedSuite) -> list[tuple[Path, tuple[str, str] | None]]:
-    """The files of labels of a suite, and those that its benchmarks bring, which are about them."""
-    named: list[tuple[Path, tuple[str, str] | None]] = [
-        (path, None) for asked in work.asked for path in asked.config.labels
-    ]
-    of_benchmarks = ((a.benchmark, a.benchmark.brought) for a in work.asked)
-    return named + [
-        (brought.labels, (benchmark.name, benchmark.version))
-        for benchmark, brought in of_benchmarks
-        if brought is not None and brought.labels is not None
-    ]
-
-
 def _check_labels(work: ResolvedSuite) -> None:
     """A fault in a file of labels is said now, not after everything was paid for."""
-    if files := _label_files(work):
+    if work.labels:
         from judgebench.exchange.tables import read_label_rows
 
-        for path, about in files:
+        for path, about in work.labels:
             read_label_rows(path, about)
 
 
@@ -3085,7 +3074,7 @@ def _take_in_labels(work: ResolvedSuite, store: Store) -> list[str]:
     from judgebench.exchange.tables import import_labels as take_in_labels
 
     faults = []
-    for path, about in _label_files(work):
+    for path, about in work.labels:
         try:
             take_in_labels(store, path, about=about, only_answered=True)
         except InputError as error:

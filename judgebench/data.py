@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from judgebench.benchmarks import data as home
 from judgebench.benchmarks.data import DataState
+from judgebench.benchmarks.description import check_typed
 from judgebench.errors import JudgebenchError
 from judgebench.progress import shown
 from judgebench.reports.document import Cells, Report, Table, column, table
@@ -84,7 +85,14 @@ def list_data() -> DataReport:
 
 
 def verify(*benchmarks: str) -> DataReport:
-    """Data read again and compared with what is pinned: ``NAME`` or ``NAME@VERSION``, or all."""
+    """Data read again and compared with what is pinned: ``NAME`` or ``NAME@VERSION``, or all.
+
+    Raises
+    ------
+    UsageError
+        For a benchmark that nobody knows.
+    """
+    check_typed(benchmarks)
     states = map(home.verify, benchmarks) if benchmarks else home.list_data()
     return DataReport(data=tuple(states))
 
@@ -111,8 +119,7 @@ def pull(*benchmarks: str, progress: Progress | None = None) -> DataReport:
     from judgebench.benchmarks import pull as fetch
 
     every = [_named(one) for one in fetch.offers()] if "all" in benchmarks else benchmarks
-    for name in every:  # a slip of the pen is said before anything is fetched
-        home.found(name)
+    check_typed(every)  # a slip of the pen is said before anything is fetched
     states, failed = [], []
     with shown(progress) as told:
         for name in every:
@@ -138,7 +145,13 @@ def import_data(
         a data home that was pulled on another machine.
     say
         Told what is taken, and what there is then.
+
+    Raises
+    ------
+    UsageError
+        For a benchmark that nobody knows.
     """
+    check_typed([benchmark])
     state = home.import_data(benchmark, Path(path), say=say)
     say(in_words(state))
     return DataReport(data=(state,))

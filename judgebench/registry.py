@@ -17,9 +17,9 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from contextlib import suppress
-from functools import cache, lru_cache, partial
+from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from judgebench import INCLUDE_PATH
 from judgebench.errors import ConfigError, InputError, unknown_name
@@ -41,7 +41,7 @@ _DEFINES_MAKE = re.compile(r"^def make\b", re.MULTILINE)
 
 def names(group: Group) -> list[str]:
     """The names of a group, sorted: the package's own and those of installed packages."""
-    return sorted({*_table(group), *_own(group), *_entry_points(group)})
+    return sorted({*_own(group), *_entry_points(group)})
 
 
 def load(group: Group, name: str) -> Any:
@@ -53,10 +53,9 @@ def load(group: Group, name: str) -> Any:
         For a name nobody offers, with the nearest and the known ones, and for what an installed
         package offers and cannot be loaded.
     """
-    if module := _table(group).get(name):
-        return importlib.import_module(f"judgebench.{group}.{module}").KINDS[name]
-    if name in _own(group):
-        return importlib.import_module(f"judgebench.{group}.{name}")
+    if (own := _own(group).get(name)) is not None:
+        module = importlib.import_module(f"judgebench.{group}.{own.module}")
+        return module.KINDS[name] if own.is_entry else module
     offered = _entry_points(group)
     if name not in offered:
         raise ConfigError(unknown_name(group.removesuffix("s"), name, names(group)))
@@ -320,37 +319,40 @@ def _folders_below(root: Path) -> dict[str, Path]:
     return {name: root / name for name in names}
 
 
-def _table(group: str) -> Mapping[str, str]:
-    """Names that are entries of a table, and which module has it."""
-    found: Mapping[str, str] = getattr(importlib.import_module(f"judgebench.{group}"), "KINDS", {})
-    return found
+class _Own(NamedTuple):
+    """Which module of a group has a name, as an entry of its table or as the module itself."""
+
+    module: str
+    is_entry: bool
 
 
 @cache
-def _own(group: str) -> list[str]:
+def _own(group: str) -> dict[str, _Own]:
     """To look into each module again takes 5 ms, and whatever is loaded of it stays as it was."""
-    from importlib.util import find_spec  # the command line starts without it
-
-    spec = find_spec(f"judgebench.{group}")
-    locations = spec.submodule_search_locations if spec is not None else None
-    return [
+    package = importlib.import_module(f"judgebench.{group}")
+    table: Mapping[str, str] = getattr(package, "KINDS", {})
+    modules = (
         file.stem
-        for location in locations or ()
-        for file in Path(location).glob("[!_]*.py")
+        for folder in package.__path__
+        for file in Path(folder).glob("[!_]*.py")
         if _DEFINES_MAKE.search(file.read_text(encoding="utf-8"))
-    ]
+    )
+    entries = {name: _Own(module, True) for name, module in table.items()}
+    return {name: _Own(name, False) for name in modules} | entries
+
+
+_OFFERED: dict[str, tuple[Any, dict[str, EntryPoint]]] = {}
 
 
 def _entry_points(group: str) -> dict[str, EntryPoint]:
-    return _offered(f"judgebench.{group}", tuple((place, _changed(place)) for place in sys.path))
-
-
-@lru_cache(maxsize=16)
-def _offered(group: str, places: tuple[tuple[str, int], ...]) -> dict[str, EntryPoint]:
     """Looking into every installed package takes 20 ms: done again when one came or went."""
-    from importlib.metadata import entry_points
+    places = [(place, _changed(place)) for place in sys.path]
+    if _OFFERED.get(group, (None,))[0] != places:
+        from importlib.metadata import entry_points
 
-    return {point.name: point for point in entry_points(group=group)}
+        points = entry_points(group=f"judgebench.{group}")
+        _OFFERED[group] = places, {point.name: point for point in points}
+    return _OFFERED[group][1]
 
 
 def _changed(place: str) -> int:

@@ -109,9 +109,11 @@ def differences_of_two(games: Games, n_items: int, trials: int) -> str:
         drawn = rng.integers(0, len(questions), n_items).tolist()
         for first, second in pairs:
             columns = verdict_columns(
-                Row("drawn", {**games[model][questions[q]].values, "uid": str(place)})
-                for model in (first, second)
-                for place, q in enumerate(drawn)
+                [
+                    Row("drawn", {**games[model][questions[q]].values, "uid": str(place)})
+                    for model in (first, second)
+                    for place, q in enumerate(drawn)
+                ]
             )
             pair = paired_models(columns, kind, JUDGE, second, first, labels=(), weighted=HOW)
             if pair.why_not is not None:
@@ -220,8 +222,8 @@ def main() -> None:
         for line in simulate(games, n_items, trials):
             print(line, flush=True)
     print("differences of two models next to each other by score: paired intervals")
-    head = ("questions", "pairs", "tested", "they hold", "by pair")
-    print("{:>9}   {:>6}   {:>10}   {:>9}   {:>15}".format(*head))
+    of_two = ("questions", "pairs", "tested", "they hold", "by pair")
+    print("{:>9}   {:>6}   {:>10}   {:>9}   {:>15}".format(*of_two))
     for n_items in (50, 100, 500):
         print(differences_of_two(games, n_items, trials), flush=True)
     for line in () if asked.differences else style_lines(trials):

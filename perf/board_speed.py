@@ -151,7 +151,7 @@ def stores(given: argparse.Namespace) -> Iterator[tuple[str, str]]:
         # In a process of their own: what this one has used counts for those that it starts.
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as apart:
             if not given.large:
-                import large_store
+                from perf import large_store
 
                 made = apart.submit(large_store.make, large, 2 * given.verdicts, 0)
                 print(made.result(), flush=True)
@@ -162,8 +162,9 @@ def stores(given: argparse.Namespace) -> Iterator[tuple[str, str]]:
 
 def pages(store: str) -> Iterator[tuple[str, float, float]]:
     """Of each page, seconds until its first numbers, and what is wanted."""
-    import dashboard
     from playwright.sync_api import sync_playwright
+
+    from perf import dashboard
 
     with sync_playwright() as engine:
         browser = engine.chromium.launch(
@@ -195,7 +196,6 @@ def main() -> None:
     parser.add_argument("--alpaca", type=Path, help="a store that this script made")
     parser.add_argument("--pages", action="store_true", help="also those of the dashboard")
     given = parser.parse_args()
-    sys.path.insert(0, str(Path(__file__).parent))
     well = True
     with stores(given) as (large, alpaca):
         must = quickest(["-c", MUST])

@@ -14,6 +14,7 @@ import platform
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -44,7 +45,7 @@ def main() -> int:
         for how in ("by another program", "by the writer's turn"):
             tell(
                 f"the store held for {options.hold:.0f} s {how}",
-                lambda folder, how=how: held(folder, JUDGMENTS, options.hold, how),
+                partial(held, judgments=JUDGMENTS, hold_s=options.hold, how=how),
             )
     if options.rows:
         tell(

@@ -47,7 +47,9 @@ def worker(url: str, number: int, same: bool) -> None:
         store.claim([hashlib.sha256(f"warm {number}".encode()).digest()])
         print("ready", flush=True)
         sys.stdin.readline()
-        began, portions, won = time.time(), [], []
+        portions: list[float] = []
+        won: list[bytes] = []
+        began = time.time()
         for start in range(0, KEYS, PORTION):
             at = time.perf_counter()
             won += store.claim(keys[start : start + PORTION])

@@ -182,10 +182,10 @@ def main() -> None:
             for place, judged in enumerate(said)
         ]
         ppi, alone = (np.stack([its[name] for its in every]) for name in ("ppi", "labels"))
-        lowest = min(coverage(ppi[:, model]) for model in range(len(models)))
-        shown = 100 * ppi[..., 2].mean()
+        worst = min(coverage(ppi[:, model]) for model in range(len(models)))
+        has_one = 100 * ppi[..., 2].mean()
         both = (coverage(one.reshape(-1, 3)) for one in (ppi, alone))
-        figures = "".join(f"{one:14.1f}" for one in (*both, lowest, shown))
+        figures = "".join(f"{one:14.1f}" for one in (*both, worst, has_one))
         print(f"{n_labels:6d}{figures}", flush=True)
     print(f"\n{time.process_time() - began:.0f} s of processor time")
 

@@ -303,7 +303,8 @@ def area_cell(
             weights = multinomial_weights(n, REPLICATES, seed=trial)
             low, high = percentile_interval(auroc(c, y, weights=weights))
             old.append(bool(low <= truth <= high))
-    return 100 * np.mean(old), 100 * np.mean(held), float(np.mean(width)), 100 * np.mean(apart)
+    coverage_old, coverage, share = (100 * float(np.mean(one)) for one in (old, held, apart))
+    return coverage_old, coverage, float(np.mean(width)), share
 
 
 def averaged_areas(trials: int) -> Iterator[str]:
@@ -325,7 +326,8 @@ def averaged_areas(trials: int) -> Iterator[str]:
                     )
                     one = auroc_interval(c, y)
                     found.append((float(auroc(c, y)), one.low, one.high))
-                low, high = ends_of_average(*np.array(found).T, sizes)
+                value, lows, highs = np.array(found).T
+                low, high = ends_of_average(value, lows, highs, sizes)
                 held += low <= truth <= high
                 width += high - low
             n = trials // 2

@@ -35,8 +35,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import dashboard_store
-
 from judgebench.keys import content_key
 from judgebench.providers.server import free_port
 from judgebench.records import (
@@ -49,6 +47,7 @@ from judgebench.records import (
     VerdictSlot,
 )
 from judgebench.store import open_store
+from perf import dashboard_store
 
 ROOT = Path(__file__).resolve().parents[1]
 VERSION = dashboard_store.VERSION
@@ -215,7 +214,7 @@ def write(url: str, seconds: float, run: str) -> tuple[float, float]:
                 seeds={}, started=time.time(), state="running",
             )
         )  # fmt: skip
-        took = []
+        took: list[float] = []
         began = time.perf_counter()
         while (now := time.perf_counter() - began) < seconds:
             due = len(took) / WRITES_PER_S

@@ -202,7 +202,9 @@ class Bulk:
         luck = self.draw.random(n)
         marked = self.draw.random(n) < (MARKED if called == ATTACKER else 0.0)
         first = self._one("SELECT coalesce(max(id), 0) + 1 FROM judgments")
-        rows, uses, failures = [], [], []
+        rows: list[tuple[Any, ...]] = []
+        uses: list[tuple[int, ...]] = []
+        failures: list[tuple[Any, ...]] = []
         keys, cases = self.keys(n), self.keys(n)
         for i, (item, judge, order) in enumerate(places):
             place = (benchmark, judges[judge], model, opponent, item, order)

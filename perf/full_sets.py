@@ -34,10 +34,8 @@ from typing import Any
 import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "suites"))
 
-from demo_model import demo_model
-
+from suites.demo_model import demo_model
 from tests.loopback import Loopback
 from tests.official_judge import judged
 

@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 from pyarrow import parquet
 from scipy.stats import binom
 
-from judgebench.stats.gate_rule import decide, power_to_detect
+from judgebench.stats.gate_rule import Decision, decide, power_to_detect
 from judgebench.stats.paired_tests import (
     PairedTest,
     deciding_levels,
@@ -133,7 +133,9 @@ def night(tables: list[Verdicts], generator: np.random.Generator) -> list[Paired
     return tests
 
 
-def decisions(tests: list[PairedTest], margin: float = MARGIN, alpha: float = ALPHA) -> list[str]:
+def decisions(
+    tests: list[PairedTest], margin: float = MARGIN, alpha: float = ALPHA
+) -> list[Decision]:
     levels = deciding_levels([test.p_worse for test in tests], alpha=alpha)
     return [
         decide(test.passing(alpha), test.bounds(level)[1], margin=margin, units=test.units)

@@ -61,8 +61,8 @@ class Verdicts:
 
     def two(self, first: int, second: int, drawn: Ints) -> tuple[Floats, Floats]:
         """Weights and wins of two models on questions that were drawn."""
-        places = np.ix_(drawn, [first, second])
-        return self.weight[places], self.won[places]
+        weight, won = self.weight[drawn], self.won[drawn]
+        return weight[:, [first, second]], won[:, [first, second]]
 
     def paired(self, weight: Floats, won: Floats) -> PairedModels:
         """Two models as the gate has them, nothing missing."""

@@ -160,7 +160,7 @@ def compare(model: str, items: int, pairs: int) -> bool:
     reached = statistics.median(ratios) <= AT_MOST
     print(f"{'pass' if reached else 'FAIL'}: at most {AT_MOST} times; load {load:.1f} to "
           f"{os.getloadavg()[0]:.1f}")  # fmt: skip
-    return reached
+    return bool(reached)
 
 
 def main() -> None:

@@ -26,9 +26,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import large_store
-import store_commits
-from rankings import compare, made_up, rank_models, timed
+from judgebench.stats.bradley_terry import compare
+from judgebench.stats.ranking import rank_models
+from perf import large_store, store_commits
+from perf.rankings import made_up, timed
 
 LEAST = 1_000
 APPENDED = 20_000

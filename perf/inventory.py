@@ -385,7 +385,9 @@ def error_texts() -> Iterator[Line]:
                     sentence = f"no {text_of(node.args[0])} called {{}}; did you mean {{}}?"
                     texts = [f"{about}{{}}" if about else sentence]
                 elif (before := TABLES.get(table_of(node))) is not None:
-                    strings = [one for one in ast.walk(node) if isinstance(one, ast.JoinedStr)]
+                    strings: list[ast.expr] = [
+                        one for one in ast.walk(node) if isinstance(one, ast.JoinedStr)
+                    ]
                     parts = {id(part) for one in strings for part in ast.walk(one)}
                     strings += [
                         one
@@ -419,9 +421,9 @@ def refusals() -> Iterator[Line]:
             for kind in (
                 kinds.get(name_called(getattr(given[0], "slice", None)), ()) if given else ()
             ):
-                for call in ast.walk(function):
-                    if isinstance(call, ast.Call) and name_called(call.func) == "refuse":
-                        for text in map(text_of, getattr(call.args[0], "keys", ())):
+                for one in ast.walk(function):
+                    if isinstance(one, ast.Call) and name_called(one.func) == "refuse":
+                        for text in map(text_of, getattr(one.args[0], "keys", ())):
                             yield "error", one_line(f"judge {kind}: {text}"), ""
 
 
@@ -443,7 +445,7 @@ tree_of = functools.cache(ast.parse)
 """Several kinds of lines are found in the same files."""
 
 
-def name_called(function: ast.expr) -> str:
+def name_called(function: ast.expr | None) -> str:
     if isinstance(function, ast.Attribute):
         return function.attr
     return function.id if isinstance(function, ast.Name) else ""

@@ -33,7 +33,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import large_store
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,6 +44,7 @@ from judgebench.stats.agreement import (
     krippendorff_alpha_of,
 )
 from judgebench.stats.resample import Resamples, percentile_interval
+from perf import large_store
 
 ROOT = Path(__file__).resolve().parents[1]
 VERDICTS = ROOT / "tasks/trivia_judging/figures/verdicts.csv"
@@ -181,7 +181,7 @@ def populations() -> Iterator[tuple[str, Floats, Of]]:
         np.clip(np.round(3.6 + worth + draw.normal(0.0, 0.7, worth.shape)), 1, 5).astype(int) - 1
         for _ in range(2)
     ]
-    scores = confusion(*said, 5)
+    scores = confusion(said[0], said[1], 5)
     yield "gwet_ac2", scores, gwet_ac2
     yield "cohen_kappa, quadratic", scores, lambda t: cohen_kappa_of(t, weighting="quadratic")
 

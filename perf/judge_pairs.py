@@ -66,8 +66,8 @@ class Judges:
 
     def common(self, *judges: int) -> NDArray[np.bool_]:
         """Answers with a label of all of these and of people."""
-        known: NDArray[np.bool_] = (self.said[list(judges)] >= 0).all(axis=0)
-        return known & (self.people >= 0)
+        known = np.vstack((self.said[list(judges)], self.people[np.newaxis])) >= 0
+        return np.asarray(known.all(axis=0))
 
 
 def published() -> Judges:

@@ -57,7 +57,7 @@ def kappas(said: Codes, truth: Codes) -> NDArray[np.float64]:
 def replay(said: Codes, truth: Codes, question: Codes, seed: int, *, budget: float) -> Elimination:
     order = np.random.default_rng(seed).permutation(len(truth))
     return successive_elimination(
-        lambda judges, n: said[np.ix_(judges, order[:n])],
+        lambda judges, n: said[np.asarray(judges)[:, np.newaxis], order[:n]],
         truth[order], question[order], [*BILLIONS.values()], n_labels=2, margin=MARGIN,
         budget=budget,
     )  # fmt: skip

@@ -34,7 +34,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from judging_rivals.contestants import (
+from perf.judging_rivals.contestants import (
     RIVALS,
     Contestant,
     Task,
@@ -44,7 +44,7 @@ from judging_rivals.contestants import (
     inspect_ai,
     write_rows,
 )
-from judging_rivals.measuring import (
+from perf.judging_rivals.measuring import (
     LoopbackServer,
     Measured,
     Whole,

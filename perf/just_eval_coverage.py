@@ -101,7 +101,7 @@ def intervals(said: Floats, *, seed: int) -> list[tuple[float, float]]:
         {"balance": balance},
         {"group_of": regular, "group": "part", "part": "score/factuality"},
     ):
-        pair = paired_models(columns, kind, "j", "second", "first", labels=(), **how)  # type: ignore[arg-type]
+        pair = paired_models(columns, kind, "j", "second", "first", labels=(), **how)
         found.append(compare(pair, alpha=alpha, seed=seed).observed.bounds(alpha))
     return found
 

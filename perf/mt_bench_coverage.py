@@ -30,7 +30,7 @@ METRICS = ("score", "score/turn 1", "score/turn 2")
 Columns = dict[str, Any]
 
 
-def drawn(columns: Columns, items: list[str], places: np.ndarray) -> Columns:  # type: ignore[type-arg]
+def drawn(columns: Columns, items: list[str], places: np.ndarray) -> Columns:
     """The rows of the questions at these places, each a question of its own."""
     item = np.asarray(columns["item_id"])
     rows = [np.flatnonzero(item == items[place]) for place in places.tolist()]

@@ -34,12 +34,11 @@ import psutil
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "suites")]
-
-from demo_model import demo_model  # noqa: E402
+sys.path.insert(0, str(ROOT))
 
 import judgebench  # noqa: E402
 from judgebench.providers.server import free_port  # noqa: E402
+from suites.demo_model import demo_model  # noqa: E402
 
 AT_LEAST = 1.5
 ALL = "all of them"

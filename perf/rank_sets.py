@@ -304,7 +304,7 @@ def length_controlled(part: float) -> Iterator[tuple[str, Tally]]:
     whole = fits(np.arange(n), None)
     true = true_ranks(np.array([fit.value for fit in whole]))
     for trial in range(max(2, round(part * 60))):
-        items = generator.integers(0, n, n)
+        items = generator.integers(0, n, size=(n,))
         found = fits(items, [fit.c for fit in whole])
         drawn = replicates(
             share[items].T, lengths[items].T, difficulty[items], fits=found,

@@ -123,11 +123,12 @@ def main() -> None:
     ours = timed(lambda: bradley_terry(wins).strength)
     show("counting the rows into a matrix of wins (ours)", counting)
     show("judgebench, strengths: counting and fit", _after(counting, ours))
-    for name, work in (
+    others: tuple[tuple[str, Callable[[], Any]], ...] = (
         ("choix {}, strengths: our counting and its ILSR", lambda: of_choix(wins)),
         ("choix {}, its own rows, without the ties, ILSR", lambda: of_choix_rows(arrays)),
         ("evalica {}, strengths from rows", lambda: of_evalica(arrays)),
-    ):
+    )
+    for name, work in others:
         package = name.split()[0]
         try:
             title, found = name.format(version(package)), work()

@@ -92,8 +92,7 @@ def whole_pools(pools: Pools) -> NDArray[np.float64]:
     """How often each of `HEADS` is said of a pool held against another."""
     pairs = list(permutations(range(len(POOLS)), 2))
     nights = [[[pool[:, place] for pool in pools.values()] for place in pair] for pair in pairs]
-    found: NDArray[np.float64] = sum(said(*night) for night in nights) / len(nights)
-    return found
+    return np.asarray(np.mean([said(*night) for night in nights], axis=0))
 
 
 # asking the model again -------------------------------------------------------------------------
@@ -101,8 +100,7 @@ def whole_pools(pools: Pools) -> NDArray[np.float64]:
 
 def regenerate() -> None:
     """Every pool by a run of its own; the figures are written when all are there."""
-    sys.path.insert(0, str(ROOT / "suites"))
-    from demo_model import demo_model
+    from suites.demo_model import demo_model
 
     model = str(demo_model().folder)
     columns: dict[tuple[str, str], list[str]] = {}

@@ -40,7 +40,7 @@ from scipy.special import stdtrit
 from judgebench.stats.unchanged import even_chance, margin_to_pass, passes_unchanged, spread_again
 
 if TYPE_CHECKING:
-    from gate_rates import Verdicts
+    from perf.gate_rates import Verdicts
 
 SEED = 20261128
 ALPHA = 0.05
@@ -136,7 +136,7 @@ def lower_bounds(d: Floats) -> Floats:
     """Of each night, as the gate makes them for soft verdicts on a scale of 1."""
     n = d.shape[1]
     spread2 = ((n - 1) * d.var(axis=1, ddof=1) + 2.0) / (n + 1)
-    return d.mean(axis=1) + float(stdtrit(n - 1, ALPHA)) * np.sqrt(spread2 / n)
+    return np.asarray(d.mean(axis=1) + float(stdtrit(n - 1, ALPHA)) * np.sqrt(spread2 / n))
 
 
 def tango_passes(d: Floats, margin: float) -> NDArray[np.bool_]:
@@ -147,7 +147,7 @@ def tango_passes(d: Floats, margin: float) -> NDArray[np.bool_]:
     c = lost * margin * (1.0 + margin)
     p = (np.sqrt(np.maximum(b * b - 8.0 * n * c, 0.0)) - b) / (4.0 * n)
     variance = n * np.maximum(2.0 * p - margin * (1.0 + margin), 0.0)
-    return won - lost + n * margin > Z * np.sqrt(variance)
+    return np.asarray(won - lost + n * margin > Z * np.sqrt(variance))
 
 
 def passed(d: Floats, margin: float, *, binary: bool) -> NDArray[np.bool_]:
@@ -335,7 +335,7 @@ def together(repeats: int, tests: tuple[int, ...] = (1, 3, 10)) -> Iterator[str]
 
 
 def main() -> None:
-    from gate_rates import alpaca_eval, trivia_judging
+    from perf.gate_rates import alpaca_eval, trivia_judging
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--nights", type=int, default=4000)

@@ -35,13 +35,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from judging_rivals.contestants import environment
 from numpy.typing import NDArray
 
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.win_rate import win_rates
 from judgebench.stats.length_control import Anchors, LengthControl, compat, exact, replicates
 from judgebench.stats.resample import multinomial_weights, percentile_interval
+from perf.judging_rivals.contestants import environment
 
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES = ROOT / "tasks" / "alpaca_eval" / "figures"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -24,7 +23,6 @@ from judgebench import api, explore
 from judgebench.metrics.registry import metric as entry
 from judgebench.reports.board import Board
 from judgebench.reports.nights import THE_FIRST, THE_ONE_BEFORE, Nights, board_test
-from judgebench.reports.versions import Night
 from judgebench.store import Store
 
 PLACE = ("Over time", 70)
@@ -56,6 +54,10 @@ def body(shown: State, identity: DeltaGenerator) -> None:
     if chosen is None:
         return
     places, *at = chosen
+    met = shown.soon(explore.met).on(*at)
+    if met:  # read while the board is computed, which most likely has begun
+        of_most = max(met, key=lambda one: explore.n_nights(met[one]))
+        shown.soon(explore.nights_of, *at, *of_most)
     known = [
         board
         for board in shown.compute(explore.boards, *at).boards
@@ -66,14 +68,14 @@ def body(shown: State, identity: DeltaGenerator) -> None:
         page.empty("Nothing has been judged on this benchmark yet.", NIGHTLY)
         return
     names = board_rows.names_of(known)
-    met = shown.soon(explore.met).on(*at)
     versions = [explore.n_nights(met.get((one.judge_id, one.opponent_id), ())) for one in known]
     most = names[versions.index(max(versions))]
     judge = page.choose("Judge", names, "judge", default=most, at=places[0])
     board = known[names.index(judge)]
     metrics = list(dict.fromkeys(name for row in board.rows for name in row.metrics))
     metric = page.choose("Metric", metrics, "metric", at=places[1])
-    drawn = Drawn(board=board, metric=metric, lines=lines(shown, board))
+    by_name = shown.soon(explore.nights_of, *at, board.judge_id, board.opponent_id)
+    drawn = Drawn(board=board, metric=metric, lines=by_name)
     if not drawn.lines:
         identity.text(visible(board_rows.identity(board)))
         page.empty("No run has used a verdict of this judge yet.", NIGHTLY)
@@ -95,13 +97,6 @@ def body(shown: State, identity: DeltaGenerator) -> None:
             "or other decoding under this name."
         )
     everything(place, found, drawn)
-
-
-def lines(shown: State, board: Board) -> Mapping[str, Sequence[Night]]:
-    """The nights of every name on a board, most nights first."""
-    assert board.judge_id is not None
-    at = board.benchmark, board.version, board.judge_id, board.opponent_id
-    return shown.soon(explore.nights_of, *at)
 
 
 def chosen_of(shown: State, drawn: Drawn) -> tuple[str, dict[str, Any]]:

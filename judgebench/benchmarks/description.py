@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import string
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from pydantic import Field, PositiveInt, model_validator
 
 from judgebench import registry
 from judgebench.config import Section, check
-from judgebench.errors import ConfigError, unknown_name
+from judgebench.errors import ConfigError, UsageError, refuse_unknown, unknown_name
 from judgebench.records import BINARY
 
 Split = Literal["free-form", "multiple-choice"]
@@ -549,6 +549,23 @@ def split_version(name_at_version: str) -> tuple[str, str | None]:
     if not name or (at and not version):
         raise ConfigError(f"a benchmark is written NAME or NAME@VERSION, not {name_at_version!r}")
     return name, version or None
+
+
+def check_typed(names: Iterable[str]) -> None:
+    """Refuse a benchmark or version that somebody has typed and nobody knows.
+
+    Raises
+    ------
+    UsageError
+        Naming the nearest.
+    """
+    folders = registry.benchmark_folders()
+    for written in names:
+        name, version = split_version(written)
+        refuse_unknown("benchmark", [name], folders, error=UsageError)
+        if version is not None:
+            known = read(folders[name]).versions
+            refuse_unknown(f"version of {name}", [version], known, error=UsageError)
 
 
 def chosen_version(description: Description, version: str | None) -> str:

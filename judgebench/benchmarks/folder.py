@@ -22,7 +22,6 @@ from judgebench.benchmarks.data import (
     ANSWERS,
     BASELINE,
     LABELS,
-    Content,
     content_folder,
     load_content,
     load_module,
@@ -65,6 +64,23 @@ class Brought:
     labels: Path | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkData:
+    """The questions of a benchmark, and what comes with them.
+
+    ``items`` are in their order, each with the prompt that a model is given, and ``sha`` is their
+    SHA-256, as 64 hex digits. ``prompt_sha`` is what is asked around a question, as a hash: part of
+    a model's identity. ``baseline_answers`` are those to compare with, by model, each in a file of
+    recorded answers, and ``brought`` those to be judged; None where models are asked.
+    """
+
+    items: tuple[Item, ...]
+    sha: str
+    prompt_sha: str = text_sha("{question}")
+    baseline_answers: Mapping[str, Path] = field(default_factory=dict)
+    brought: Brought | None = None
+
+
 class Benchmark(ABC):
     """One version of a benchmark, as a suite asks for it.
 
@@ -103,17 +119,6 @@ class Benchmark(ABC):
     def default_judge(self) -> str:
         """The way of judging where a suite's judge does not name one."""
 
-    @property
-    def baseline_answers(self) -> Mapping[str, Path]:
-        """The answers to compare with that come with the questions, by model, each in a file of
-        recorded answers; empty where none do."""
-        return {}
-
-    @property
-    def brought(self) -> Brought | None:
-        """The answers to be judged that come with the questions; None where models are asked."""
-        return None
-
     def judged_with(
         self, kind: str, options: JsonObject, sampling: JsonObject
     ) -> tuple[JsonObject, JsonObject]:
@@ -137,37 +142,23 @@ class Benchmark(ABC):
 
     @property
     @abstractmethod
-    def data_sha(self) -> str:
-        """SHA-256 of the questions, as 64 hex digits."""
-
-    @property
-    def prompt_sha(self) -> str:
-        """What is asked around a question, as a hash: part of a model's identity."""
-        return text_sha("{question}")
-
-    @property
-    def needs_chat_template(self) -> bool:
-        """Whether some item is a conversation, which no plain text can put to a model."""
-        return False
-
-    @property
-    @abstractmethod
     def lm_eval_task(self) -> LmEvalTask:
         """The task that asks a local model, and how long any model's answer may be."""
 
     @property
     @abstractmethod
-    def _items(self) -> tuple[Item, ...]: ...
-
-    def items(self, limit: int | None = None) -> Sequence[Item]:
-        """The items in their order, each with the prompt that a model is given.
+    def data(self) -> BenchmarkData:
+        """Its questions, read when they are asked for.
 
         Raises
         ------
         InputError
             If the data is not here, with the command that brings it.
         """
-        return self._items if limit is None else self._items[:limit]
+
+    def items(self, limit: int | None = None) -> Sequence[Item]:
+        """The first items, or all of them."""
+        return self.data.items[:limit]
 
     def case(self, item: Item, responses: Sequence[Response]) -> Case:
         """What a judge is shown: one response, or two in the order given, whole."""
@@ -216,12 +207,15 @@ class FolderBenchmark(Benchmark):
     default_judge = ""
     labels: tuple[str, ...] = ()
     positive = ""
+    judging_content: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, description: Description, folder: Path, version: str, options: Options):
         self.description = description
         self.name, self.version, self.folder = description.name, version, folder
         self.labels, self.positive = tuple(description.labels), description.positive
         self.default_judge = description.judging.kind
+        # A small benchmark has what is said of the one that it is like.
+        self.judging_content = official_judging(description).content
         asking = description.asking
         self.baselines = description.versions[version].baselines
         self.logprobs = asking.logprobs
@@ -257,32 +251,6 @@ class FolderBenchmark(Benchmark):
             if given not in known:
                 raise ConfigError(f"benchmark {self.name}: {unknown_name(what, given, known)}")
         self.truncate = options.truncate or asking.prompts[self.prompt].truncate or asking.truncate
-
-    @property
-    def _content_folder(self) -> Path:
-        return content_folder(self.description, self.folder, self.version)
-
-    @property
-    def baseline_answers(self) -> Mapping[str, Path]:
-        names: Iterable[str | None] = [self.description.baseline]
-        if self.baselines:
-            names = [row["model"] for row in self._content.baseline]
-        return {name: self._content_folder / BASELINE for name in names if name is not None}
-
-    @cached_property
-    def _content(self) -> Content:
-        return load_content(self.description, self.folder, self.version)
-
-    @cached_property
-    def brought(self) -> Brought | None:
-        """The answers to be judged that come with the questions; None where models are asked."""
-        if not self._content.answers:
-            return None
-        return Brought(
-            models=tuple(sorted({row["model"] for row in self._content.answers})),
-            answers=self._content_folder / ANSWERS,
-            labels=self._content_folder / LABELS if self._content.labels else None,
-        )
 
     def judged_with(
         self, kind: str, options: JsonObject, sampling: JsonObject
@@ -328,11 +296,6 @@ class FolderBenchmark(Benchmark):
             **({"further": self.further} if self.further else {}),
         }
 
-    @property
-    def judging_content(self) -> Mapping[str, Any]:
-        """What its description says; a small benchmark has that of the one it is like."""
-        return official_judging(self.description).content
-
     @cached_property
     def prompts(self) -> Mapping[str, PromptText]:
         """The official judge prompts the data home has, and our wording of templates, by name."""
@@ -345,19 +308,15 @@ class FolderBenchmark(Benchmark):
         return found
 
     @cached_property
-    def data_sha(self) -> str:
-        """SHA-256 of the questions and few-shot examples."""
-        return self._content.sha
-
-    @cached_property
-    def _items(self) -> tuple[Item, ...]:
+    def data(self) -> BenchmarkData:
         utils = load_module(self.folder, "utils")
         render = getattr(utils, f"prompt_{self.prompt}", None)
         if utils is None or render is None:
             raise ConfigError(
                 f"{self.folder / 'utils.py'}: has to define docs and prompt_{self.prompt}"
             )
-        found = []
+        content = load_content(self.description, self.folder, self.version)
+        items = []
         for doc in utils.docs(self.version, num_fewshot=self.num_fewshot):
             asked = doc.get("turns") or [doc["question"]]  # each after the answer to the one before
             item = Item(
@@ -373,23 +332,29 @@ class FolderBenchmark(Benchmark):
                 metadata=doc.get("metadata", {}),
                 prompt=None if len(asked) > 1 else render(doc),
             )
-            found.append(item)
-        return tuple(found)
-
-    @property
-    def needs_chat_template(self) -> bool:
-        return any(len(item.turns) > 1 for item in self._items)
-
-    @cached_property
-    def prompt_sha(self) -> str:
-        """What is asked around a question, as a hash: part of a model's identity.
-
-        It is the first item's prompt with a placeholder for its question, so that other wording,
-        other examples or another number of them are another way of asking.
-        """
-        first = self._items[0]
+            items.append(item)
+        # The first prompt with a placeholder for its question, so that other wording, other
+        # examples or another number of them are another way of asking.
+        first = items[0]
         form = (first.prompt or first.question).replace(first.question, "{question}")
-        return text_sha(form)
+        where = content_folder(self.description, self.folder, self.version)
+        names: Iterable[str | None] = [self.description.baseline]
+        if self.baselines:
+            names = [row["model"] for row in content.baseline]
+        brought = None
+        if content.answers:
+            brought = Brought(
+                models=tuple(sorted({row["model"] for row in content.answers})),
+                answers=where / ANSWERS,
+                labels=where / LABELS if content.labels else None,
+            )
+        return BenchmarkData(
+            items=tuple(items),
+            sha=content.sha,
+            prompt_sha=text_sha(form),
+            baseline_answers={name: where / BASELINE for name in names if name is not None},
+            brought=brought,
+        )
 
     def case(self, item: Item, responses: Sequence[Response]) -> Case:
         """One case of the responses in the order shown, each cut where its answer ends."""

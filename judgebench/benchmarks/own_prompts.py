@@ -21,7 +21,7 @@ import yaml
 from judgebench import registry
 from judgebench.benchmarks.data import data_home
 from judgebench.benchmarks.description import NAME
-from judgebench.benchmarks.folder import Benchmark
+from judgebench.benchmarks.folder import Benchmark, BenchmarkData
 from judgebench.config import BenchmarkConfig
 from judgebench.errors import ConfigError, InputError, unknown_name
 from judgebench.keys import list_key, text_sha
@@ -472,13 +472,8 @@ class OwnPrompts(Benchmark):
         return {**judging, "max_tokens": self.max_tokens, **({"harm": True} if self.harm else {})}
 
     @cached_property
-    def needs_chat_template(self) -> bool:
-        """Whether some item is a conversation, which no plain text can put to a model."""
-        return any(len(question.turns) > 1 for question in self.questions)
-
-    @cached_property
-    def _items(self) -> tuple[Item, ...]:
-        return tuple(
+    def data(self) -> BenchmarkData:
+        items = (
             Item(
                 benchmark=self.name,
                 version=self.version,
@@ -492,6 +487,7 @@ class OwnPrompts(Benchmark):
             )
             for question in self.questions
         )
+        return BenchmarkData(items=tuple(items), sha=self.data_sha)
 
     @property
     def lm_eval_task(self) -> LmEvalTask:

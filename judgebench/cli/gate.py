@@ -15,7 +15,6 @@ from click.core import ParameterSource
 import judgebench
 from judgebench.cli.options import (
     Commands,
-    check_outputs,
     in_github,
     level_option,
     report,
@@ -151,7 +150,6 @@ def gate(
         _policy_alone(ctx)
     from judgebench.reports.render import form_of, render
 
-    check_outputs(outputs)
     found = judgebench.gate(
         candidate=candidate, baseline=baseline, policy=policy, store=store, **how
     )

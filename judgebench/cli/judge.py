@@ -12,7 +12,6 @@ import click
 import judgebench
 from judgebench.cli.options import (
     RETRY,
-    check_outputs,
     report_options,
     say,
     several,
@@ -250,7 +249,6 @@ def try_command(
     from judgebench.progress import progress_for
     from judgebench.reports.replies import Replies
 
-    check_outputs(outputs)
     suites = [path for path in files if path.suffix in (".yaml", ".yml")]
     if suites and (len(files) > 1 or model_outputs or asked["prompt"]):
         raise click.UsageError("a suite says by itself who is asked about what: name it alone")
@@ -425,7 +423,6 @@ def _carried_out(
 ) -> int:
     from judgebench.progress import progress_for
 
-    check_outputs(outputs)
     with progress_for(sys.stderr) as progress:
         found = act(progress=progress, **asked)
     show(found, form, outputs)

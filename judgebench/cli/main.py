@@ -1,13 +1,20 @@
-"""``judgebench``: finds the command, turns errors into a sentence and an exit code."""
+"""``judgebench``: finds the command, turns errors into a sentence and an exit code.
+
+Standard streams may be closed, full, or read by somebody who has seen enough. What a command prints
+is its result: where that cannot be written, the command says so. What it says meanwhile is not: a
+run goes on when nobody reads its progress any more.
+"""
 
 from __future__ import annotations
 
 import gc
 import importlib
+import io
 import os
 import signal
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TextIO
 
 import click
 from click.exceptions import NoArgsIsHelpError
@@ -15,9 +22,7 @@ from click.exceptions import NoArgsIsHelpError
 from judgebench import __version__
 from judgebench.cli.options import (
     Commands,
-    NobodyReadsError,
     in_github,
-    prepare,
     say,
     summarise,
     with_include_path,
@@ -101,6 +106,14 @@ or with a judge that cannot be read, 78 configuration, 130 interrupted (nothing 
 """
 
 
+class NobodyReadsError(Exception):
+    """Whoever read stdout is gone, as in ``judgebench … | head``."""
+
+
+class OutputError(JudgebenchError):
+    """Stdout cannot be written."""
+
+
 class _Commands(Commands):
     """Loads the module of a command when it is asked for, so that ``--help`` stays quick."""
 
@@ -141,7 +154,7 @@ def main(arguments: list[str] | None = None) -> None:
     # Hundreds of questions under way are long-lived garbage to a collector that looks at every 700
     # objects: a fifth of the time of a judgment.
     gc.set_threshold(20_000, 10, 10)
-    prepare()
+    _prepare_streams()
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
@@ -217,6 +230,59 @@ def _unforeseen() -> int:
         "above with what you ran.",
         INTERNAL_ERROR,
     )
+
+
+def _prepare_streams() -> None:
+    """Make the standard streams of this process such that printing is safe.
+
+    For the start of a process: file descriptors 0 to 2 are filled where they were closed, so that
+    no store is opened as one of them.
+    """
+    while (hole := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(hole, True)
+    os.close(hole)
+    sys.stdout = _text(1, _Result, sys.stdout)
+    sys.stderr = _text(2, _Aside, sys.stderr)
+
+
+def _text(number: int, kind: Callable[..., io.FileIO], old: TextIO | None) -> TextIO:
+    raw = kind(number, "w", closefd=False)
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw),
+        encoding=old.encoding if old is not None else "utf-8",
+        errors="backslashreplace" if number == 2 else old.errors if old is not None else "strict",
+        line_buffering=number == 2 or raw.isatty(),
+    )
+
+
+class _Result(io.FileIO):
+    """A stdout whose faults are told from those of other files."""
+
+    def write(self, data: bytes, /) -> int:  # type: ignore[override]
+        try:
+            return super().write(data)
+        except OSError as error:
+            _to_nowhere(self.fileno())  # what is still buffered is not tried again at exit
+            if isinstance(error, BrokenPipeError):
+                raise NobodyReadsError from None
+            raise OutputError(f"stdout cannot be written: {error.strerror or error}") from None
+
+
+class _Aside(io.FileIO):
+    """A stderr that takes everything."""
+
+    def write(self, data: bytes, /) -> int:  # type: ignore[override]
+        try:
+            return super().write(data)
+        except OSError:  # there is nowhere left to say it; results are in the store and on stdout
+            _to_nowhere(self.fileno())
+            return len(data)
+
+
+def _to_nowhere(number: int) -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, number)
+    os.close(nowhere)
 
 
 if __name__ == "__main__":

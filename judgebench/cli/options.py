@@ -1,39 +1,24 @@
-"""Options that several commands share, and where their results go.
-
-Standard streams that may be closed, full, or read by somebody who has seen enough.
-
-What a command prints is its result: where that cannot be written, the command says so. What it says
-meanwhile is not: a run goes on when nobody reads its progress any more.
-"""
+"""What commands share: their options, and how they say something and show their results."""
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import reduce, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from judgebench import DEFAULT_STORE, INCLUDE_PATH
-from judgebench.errors import JudgebenchError, unknown_name
+from judgebench.errors import unknown_name
 from judgebench.plain_text import printable_lines
 from judgebench.secret import masked
 
 if TYPE_CHECKING:
     from judgebench.config import Shard
     from judgebench.reports.document import Document, Report
-
-
-class NobodyReadsError(Exception):
-    """Whoever read stdout is gone, as in ``judgebench … | head``."""
-
-
-class OutputError(JudgebenchError):
-    """Stdout cannot be written."""
 
 
 def say(message: str) -> None:
@@ -58,59 +43,6 @@ def summarise(text: str) -> None:
         except OSError as error:
             why = error.strerror or error
             say(f"the job's summary, GITHUB_STEP_SUMMARY={path}, cannot be written: {why}")
-
-
-def prepare() -> None:
-    """Make the standard streams of this process such that printing is safe.
-
-    For the start of a process: file descriptors 0 to 2 are filled where they were closed, so that
-    no store is opened as one of them.
-    """
-    while (hole := os.open(os.devnull, os.O_RDWR)) <= 2:
-        os.set_inheritable(hole, True)
-    os.close(hole)
-    sys.stdout = _text(1, _Result, sys.stdout)
-    sys.stderr = _text(2, _Aside, sys.stderr)
-
-
-def _text(number: int, kind: Callable[..., io.FileIO], old: TextIO | None) -> TextIO:
-    raw = kind(number, "w", closefd=False)
-    return io.TextIOWrapper(
-        io.BufferedWriter(raw),
-        encoding=old.encoding if old is not None else "utf-8",
-        errors="backslashreplace" if number == 2 else old.errors if old is not None else "strict",
-        line_buffering=number == 2 or raw.isatty(),
-    )
-
-
-class _Result(io.FileIO):
-    """A stdout whose faults are told from those of other files."""
-
-    def write(self, data: bytes, /) -> int:  # type: ignore[override]
-        try:
-            return super().write(data)
-        except OSError as error:
-            _to_nowhere(self.fileno())  # what is still buffered is not tried again at exit
-            if isinstance(error, BrokenPipeError):
-                raise NobodyReadsError from None
-            raise OutputError(f"stdout cannot be written: {error.strerror or error}") from None
-
-
-class _Aside(io.FileIO):
-    """A stderr that takes everything."""
-
-    def write(self, data: bytes, /) -> int:  # type: ignore[override]
-        try:
-            return super().write(data)
-        except OSError:  # there is nowhere left to say it; results are in the store and on stdout
-            _to_nowhere(self.fileno())
-            return len(data)
-
-
-def _to_nowhere(number: int) -> None:
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, number)
-    os.close(nowhere)
 
 
 Command = TypeVar("Command", bound=Callable[..., object])
@@ -220,13 +152,23 @@ def _include(_ctx: click.Context, _option: click.Parameter, paths: tuple[Path, .
         registry.include(paths)
 
 
+class _Output(click.Path):
+    """A file that is written later: what is wrong with its suffix is said now."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        from judgebench.reports.render import form_of
+
+        form_of(Path(value))
+        return super().convert(value, param, ctx)
+
+
 def report_options(command: Command, *, also: Sequence[str] = ()) -> Command:
     """``--format`` and ``--output``; ``also`` are forms of this command alone."""
     output = click.option(
         "--output",
         "outputs",
         metavar="PATH",
-        type=click.Path(path_type=Path),
+        type=_Output(path_type=Path),
         multiple=True,
         help="Also write a file; its suffix says the format (.txt .md .csv .json .html .tex). "
         "Repeatable. In CSV, a text that a spreadsheet would take for a formula (= + - @ first) "
@@ -266,7 +208,6 @@ def report(
     def made(function: Callable[..., Document | Report]) -> click.Command:
         @wraps(function)
         def carried_out(form: str, outputs: Sequence[Path], **given: Any) -> int:
-            check_outputs(outputs)
             found = function(**given)
             show(found, form, outputs)
             return 0 if getattr(found, "complete", True) else RETRY
@@ -281,24 +222,14 @@ def report(
 
 
 def show(found: Document | Report, form: str, outputs: Sequence[Path] = ()) -> None:
-    """Print a report to stdout and write it to files. Files are checked before any is written."""
+    """Print a report to stdout and write it to files."""
     from judgebench.reports.render import render
 
-    check_outputs(outputs)
     document = found.document()
     terminal = sys.stdout.isatty()
     width = _terminal_width() if terminal else None
     click.echo(render(document, form, width=width, colour=terminal), nl=False)
     write_outputs(document, outputs)
-
-
-def check_outputs(outputs: Sequence[Path]) -> None:
-    """Say now what is wrong with the suffix of a file that is to be written later."""
-    if outputs:
-        from judgebench.reports.render import form_of
-
-        for path in outputs:
-            form_of(path)
 
 
 def write_outputs(document: Document, outputs: Sequence[Path]) -> None:

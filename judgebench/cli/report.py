@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 import judgebench
-from judgebench.cli.options import check_outputs, report_options, show, suite_store_option
+from judgebench.cli.options import report_options, show, suite_store_option
 
 
 @click.command("report")
@@ -57,7 +57,6 @@ def report(
         - {name: mt_bench, judge: gpt-4, metric: score/math}
       store: sqlite:///results/judgebench.db
     """
-    check_outputs(outputs)
     document = judgebench.report(paper, store=store).document()
     document.standalone = standalone
     show(document, form, outputs)

@@ -14,7 +14,6 @@ import click
 import judgebench
 from judgebench.cli.options import (
     RETRY,
-    check_outputs,
     narrowing_options,
     report_options,
     say,
@@ -211,7 +210,6 @@ def hand_over(suite: Path, store: str | None, given: dict[str, Any], *, quiet: b
         option = f"--{asked[0].replace('_', '-')}"
         raise click.UsageError(f"{option} is for a run on this machine: add --executor local")
     form, outputs = given.pop("form"), given.pop("outputs")
-    check_outputs(outputs)
     written = [word for path in outputs for word in ("--output", str(path.absolute()))]
     del given["shard"]
     done = judgebench.api.submit(
@@ -260,7 +258,6 @@ def carry_out(
     from judgebench.telemetry import telemetry
 
     form, outputs, port = (given.pop(name, None) for name in ("form", "outputs", "metrics_port"))
-    check_outputs(outputs)
     began = time.monotonic()
     forecast: dict[str, Range | None] = {}
 

@@ -66,7 +66,7 @@ from judgebench.execution.plan import (
     judge_calls,
     verdicts_wanted,
 )
-from judgebench.execution.pool import ProviderPool, groups, needs_the_machine
+from judgebench.execution.pool import ProviderPool, groups
 from judgebench.execution.recheck import Anchors, Unconfirmed, calls_to_confirm, judge_to_confirm
 from judgebench.execution.resolve import (
     Candidate,
@@ -930,7 +930,7 @@ class Run:
                 if candidates[0].local is not None:
                     found += generation.answers(candidates)
         for answers in found:
-            generation.stand(answers)
+            answers.stand()
         if stack_anchors is not None:
             generation.answer_again(found, stack_anchors)
         return found
@@ -939,7 +939,7 @@ class Run:
         """Keep what scorers choose, and return it; what cannot be chosen is recorded as failed."""
         found = selected(answers, self.outcome, self.store)
         for one in found:
-            Generation(self.outcome, self.store, self.progress).stand(one)
+            one.stand()
         return found
 
     def _remote(self, models: Sequence[Sequence[Candidate]]) -> list[Answers]:
@@ -971,7 +971,7 @@ class Run:
         One that needs the machine for itself is loaded there once: a second run waits.
         """
         with ExitStack() as leases:
-            for key in sorted({a.key for a in assignments if needs_the_machine(a.config)}):
+            for key in sorted({a.key for a in assignments if a.loads is not None}):
                 name = f"judge {key.hex()[:12]} on {platform.node()}"
                 leases.enter_context(self.store.lease(name, on_wait=self.progress.say))
             by_name: dict[str, list[JudgeAssignment]] = {}

@@ -27,7 +27,6 @@ from judgebench.execution.plan import (
     baselines_of,
     judge_calls,
     stack_of,
-    verdicts_each,
 )
 from judgebench.execution.pool import ProviderPool
 from judgebench.execution.recheck import Anchors
@@ -549,7 +548,7 @@ class _Plan:
     ) -> _Unanswered:
         """What is to be judged once it is there: at one call for each question that is another."""
         places = list(_not_answered(assignment, on_board, found))
-        each = verdicts_each(assignment)
+        each = assignment.verdicts_each
         verdicts = each * sum(len(items) for items, *_ in places)
         calls = each * sum(_distinct(assignment, items, found.candidate) for items, *_ in places)
         tokens, built = Tokens(), 0

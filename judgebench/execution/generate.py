@@ -51,28 +51,6 @@ class Generation:
     on_loaded: Callable[[], None] = lambda: None
     started: set[str] = field(default_factory=set)
 
-    def stand(self, answers: Answers) -> None:
-        """Keep every answer at its place, also where it was found and not asked for.
-
-        The same question may stand on another benchmark, or among items that an earlier run did not
-        reach, and its answer only there.
-        """
-        candidate = answers.candidate
-        name, version = candidate.asked.benchmark.name, candidate.asked.benchmark.version
-        placed = self.store.answered(name, version, candidate.key)
-        samples = range(candidate.asked.config.samples)
-        lacking = [
-            item
-            for item in candidate.asked.items
-            if any((item.id, sample) not in placed for sample in samples)
-        ]
-        for items in batched(lacking):
-            with self.store.transaction():
-                for place, response in answers.of(items).items():
-                    if place[:2] not in placed:
-                        here = replace(response, benchmark=name, version=version)
-                        self.store.put_responses({candidate.key_of[place]: here})
-
     def answers(self, candidates: Sequence[Candidate]) -> list[Answers]:
         """Those of one model, on one stack; what could not be had is recorded."""
         answers = self._complete(candidates)

@@ -25,7 +25,6 @@ from typing import Any, NamedTuple
 
 from judgebench.config import GpuConfig, JudgeConfig, ServerConfig
 from judgebench.errors import ConfigError, refuse_unknown
-from judgebench.execution.pool import needs_the_machine
 from judgebench.execution.resolve import ResolvedSuite
 from judgebench.plain_text import counted
 from judgebench.providers.server import ENGINE_WORDS, engine_words
@@ -562,7 +561,7 @@ def cards_here(config: GpuConfig | None, named: str | None = None) -> dict[int, 
 
 
 def tenants(work: ResolvedSuite) -> dict[str, Tenant]:
-    """The models that take room on GPUs; judges by `needs_the_machine`, models by their name."""
+    """The models that take room on GPUs; judges by what they load, models by their name."""
     found: dict[str, Tenant] = {}
     for candidate in work.candidates:
         if (local := candidate.local) is not None and _on_gpus(local.model, local.device):
@@ -570,7 +569,7 @@ def tenants(work: ResolvedSuite) -> dict[str, Tenant]:
             name = f"model {candidate.name}"
             found[name] = _tenant(name, given, local.gpus, local.batch_size)._replace(judges=False)
     for assignment in work.assignments:
-        key, config = needs_the_machine(assignment.config), assignment.config
+        key, config = assignment.loads, assignment.config
         if key is None or config is None or key in found:
             continue
         loaded = config.lm_eval or config.reward_model
@@ -600,7 +599,7 @@ def _of_judge(name: str, config: JudgeConfig) -> Tenant:
     if (own := config.reward_model) is not None:
         given = {"pretrained": own.pretrained, "dtype": own.dtype, "revision": own.revision}
         return _tenant(name, given, own.gpus)._replace(sequences=0)
-    assert config.server is not None  # one of the three, says `needs_the_machine`
+    assert config.server is not None  # one of the three, where it loads something
     once = "{port}" not in (config.base_url or "")
     return _tenant(name, of_server(config.server), config.server.gpus)._replace(once=once)
 
@@ -720,7 +719,7 @@ def placed(work: ResolvedSuite) -> ResolvedSuite:
         candidates.append(candidate)
     assignments = (
         one
-        if one.config is None or (at := found.get(needs_the_machine(one.config) or "")) is None
+        if one.config is None or (at := found.get(one.loads or "")) is None
         else replace(one, config=_on_its_cards(one.config, at))
         for one in work.assignments
     )

@@ -25,7 +25,7 @@ from judgebench import __version__
 from judgebench.config import LM_EVAL_GROUPS
 from judgebench.errors import StoreBusyError, StoreFullError, UsageError, unknown_name
 from judgebench.execution.gpus import GpuWatch, tenants
-from judgebench.execution.pool import ProviderPool, needs_the_machine
+from judgebench.execution.pool import ProviderPool
 from judgebench.execution.resolve import JudgeAssignment, ResolvedSuite
 from judgebench.plain_text import written_out
 from judgebench.protocols import Counted, Meter, Progress, at_once
@@ -310,7 +310,7 @@ def under_way(
     manifest = new_manifest(
         suite.name,
         _with_rechecked(configuration, rechecked) if rechecked else configuration,
-        data_sha={a.benchmark.name: a.benchmark.data_sha for a in work.asked},
+        data_sha={a.benchmark.name: a.benchmark.data.sha for a in work.asked},
         seed=suite.seed,
     )
     outcome = Outcome(manifest=manifest, work=work, warnings=list(work.warnings))
@@ -325,9 +325,8 @@ def under_way(
             store.put_judge(assignment.name, assignment.judge.spec)
     with ExitStack() as held:
         held.enter_context(store.lease(alive(manifest)))
-        if any(needs_the_machine(a.config) for a in work.assignments) or any(
-            c.local is not None for c in work.candidates
-        ):
+        loaded = (*(a.loads for a in work.assignments), *(c.local for c in work.candidates))
+        if any(one is not None for one in loaded):
             outcome.gpus = held.enter_context(GpuWatch(watches=bool(tenants(work)))).figures
         store.start_run(manifest)
         state: RunState = "failed"

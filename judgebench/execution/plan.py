@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 from judgebench import keys
 from judgebench.dialogue import Dialogue
 from judgebench.execution.resolve import Candidate, JudgeAssignment, identity_of
-from judgebench.judges.flags import case_flags
+from judgebench.judges.flags import text_flags
 from judgebench.protocols import Judge, Writer
 from judgebench.records import (
     Case,
@@ -123,6 +123,29 @@ class Answers:
             for key, responses in self._store.responses(wanted).items()
             if (response := next((r for r in responses if r.stack == self.stack), None))
         }
+
+    def stand(self) -> None:
+        """Keep every answer at its place, also where it was found and not asked for.
+
+        The same question may stand on another benchmark, or among items that an earlier run did not
+        reach, and its answer only there.
+        """
+        assert self._store is not None  # a run has one
+        candidate = self.candidate
+        name, version = candidate.asked.benchmark.name, candidate.asked.benchmark.version
+        placed = self._store.answered(name, version, candidate.key)
+        samples = range(candidate.asked.config.samples)
+        lacking = [
+            item
+            for item in candidate.asked.items
+            if any((item.id, sample) not in placed for sample in samples)
+        ]
+        for items in batched(lacking):
+            with self._store.transaction():
+                for place, response in self.of(items).items():
+                    if place[:2] not in placed:
+                        here = replace(response, benchmark=name, version=version)
+                        self._store.put_responses({candidate.key_of[place]: here})
 
 
 _At = TypeVar("_At", bound=tuple[Any, ...])
@@ -253,7 +276,8 @@ class JudgeCall:
         served = [reply.served_model for _, reply in replies if reply.served_model]
         marks: tuple[str, ...] = ()
         if self.drift_check is None:  # of two answers with the position: either may be judged
-            each = case_flags(self.case, max_answer_chars=self.judge.max_answer_chars)
+            limit = self.judge.max_answer_chars
+            each = [text_flags(one.text, limit) for one in self.case.responses]
             marks = each[0]
             if len(each) > 1:
                 marks = tuple(f"{mark}/{n}" for n, its in enumerate(each) for mark in its)
@@ -272,7 +296,10 @@ class JudgeCall:
             marks=marks,
         )
         if self.drift_check is None:
-            store.put_judgment(judgment, self._uses(run_id))
+            uses = [
+                RunVerdict(run_id=run_id, place=at, judgment_key=self.key) for at in self.places
+            ]
+            store.put_judgment(judgment, uses)
         else:
             store.put_looks([(judgment, self.drift_check)])
         return not isinstance(result, Unreadable)
@@ -280,25 +307,22 @@ class JudgeCall:
     def reuse(self, store: Writer, run_id: str) -> None:
         """Whoever had an anchor asked has kept that as well."""
         if self.drift_check is None:
-            store.put_uses(self._uses(run_id))
-
-    def _uses(self, run_id: str) -> list[RunVerdict]:
-        return [RunVerdict(run_id=run_id, place=at, judgment_key=self.key) for at in self.places]
+            uses = [
+                RunVerdict(run_id=run_id, place=at, judgment_key=self.key) for at in self.places
+            ]
+            store.put_uses(uses)
 
 
 class JudgeCalls(NamedTuple):
     """Some of the calls of one judge about one candidate.
 
-    ``known`` are judgments that the store has, with the places they serve in this run.
+    ``known`` are judgments that the store has, with the places they serve in this run; ``places``
+    is how many all of them serve, known or not.
     """
 
     calls: Sequence[JudgeCall]
     known: Mapping[bytes, Sequence[VerdictSlot]]
-
-    @property
-    def places(self) -> int:
-        """All places, known or not."""
-        return sum(len(c.places) for c in self.calls) + sum(map(len, self.known.values()))
+    places: int
 
 
 def judge_calls(
@@ -359,7 +383,8 @@ def judge_calls(
                     recheck=assignment.recheck,
                 )
             )
-        yield JudgeCalls(sorted(calls, key=_first_prompt) if by_prefix else calls, known)
+        calls = sorted(calls, key=_first_prompt) if by_prefix else calls
+        yield JudgeCalls(calls, known, sum(map(len, places.values())))
 
 
 def _first_prompt(call: JudgeCall) -> list[str]:
@@ -400,12 +425,6 @@ def baselines_of(assignment: JudgeAssignment, answers: Sequence[Answers]) -> lis
     return [its[name] for name in asked.baselines]
 
 
-def verdicts_each(assignment: JudgeAssignment) -> int:
-    """How many elementary verdicts a judge gives on one answer."""
-    orders = 2 if assignment.compares and assignment.asked.config.orders == "both" else 1
-    return orders * assignment.repeats
-
-
 def verdicts_wanted(assignment: JudgeAssignment, answers: Sequence[Answers]) -> int:
     """How many elementary verdicts of a judge these answers call for, known ones included."""
     baselines = baselines_of(assignment, answers)
@@ -414,7 +433,7 @@ def verdicts_wanted(assignment: JudgeAssignment, answers: Sequence[Answers]) -> 
         for found in answers
         if found not in baselines and assignment.judges(found.candidate)
     )
-    return verdicts_each(assignment) * sum(judged)
+    return assignment.verdicts_each * sum(judged)
 
 
 def _add_cases(

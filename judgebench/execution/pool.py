@@ -6,14 +6,15 @@ model that it loads, get the machine for themselves: they end before the next on
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from judgebench.config import CACHING_ENGINES, Endpoint, JudgeConfig, Suite
+from judgebench.config import CACHING_ENGINES, CANDIDATE, Endpoint, JudgeConfig, Suite
 from judgebench.errors import ConfigError
 from judgebench.execution.resolve import JudgeAssignment, identity_of, model_of
+from judgebench.extras import BACKENDS, absent, install_line
 from judgebench.protocols import Meter, Provider, Replies
 from judgebench.providers.batch import BatchCollector, BatchDeferred, Batches, batches_of
 from judgebench.providers.budget import Budget, ProjectBudget
@@ -28,6 +29,9 @@ from judgebench.store import Store
 from judgebench.store.read import OPEN
 from judgebench.workers.process import metrics_worker
 
+if TYPE_CHECKING:
+    from judgebench.execution.forecast import PlanRow
+
 
 def groups(
     assignments: Sequence[JudgeAssignment], *, side_by_side: bool = False
@@ -39,22 +43,13 @@ def groups(
     together: list[JudgeAssignment] = []
     alone: dict[str, list[JudgeAssignment]] = {}
     for assignment in assignments:
-        needs = needs_the_machine(assignment.config)
-        if needs is None or side_by_side:
+        if assignment.loads is None or side_by_side:
             together.append(assignment)
         else:
-            alone.setdefault(needs, []).append(assignment)
+            alone.setdefault(assignment.loads, []).append(assignment)
     if together:
         yield together
     yield from alone.values()
-
-
-def needs_the_machine(config: JudgeConfig | None) -> str | None:
-    """What has to be loaded or started for a judge; None for nothing."""
-    if config is None:
-        return None
-    needed = config.server or config.lm_eval or config.reward_model
-    return None if needed is None else repr(needed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +92,8 @@ class ProviderPool:
         self._servers: dict[bytes, LocalServer] = {}
         self.copies = 1
         """Of a local model, that are asked at once."""
+        self.side_by_side = suite.gpus is not None and suite.gpus.place != "in_turn"
+        """Whether models and judges of this machine are loaded at the same time."""
         self.collected: dict[str, Collected] = {}
         self.renew()
 
@@ -115,11 +112,6 @@ class ProviderPool:
             lease=None if self._store is None else self._store.lease_time,
             servers=self._servers,
         )
-
-    @property
-    def side_by_side(self) -> bool:
-        """Whether models and judges of this machine are loaded at the same time."""
-        return self.suite.gpus is not None and self.suite.gpus.place != "in_turn"
 
     def start_servers(self, assignments: Sequence[JudgeAssignment]) -> None:
         """Have the servers of judges load while models answer, where there is room for both."""
@@ -308,3 +300,60 @@ def _loading_options(config: JudgeConfig, loading_s: float) -> dict[str, object]
         named = {"pretrained": own["pretrained"], "revision": own["revision"]}
         own["revision"] = pinned(named)["revision"]
     return own
+
+
+# Packages that not everybody has --------------------------------------------------------------
+
+
+def extras_of(suite: Suite) -> Iterator[tuple[str, str]]:
+    """Who in a suite needs which extra (`judgebench.extras`)."""
+    if suite.executor is not None:  # its nodes load models: whether they can is theirs to say
+        yield from ((f"executor {name}", name) for name in suite.executor.model_fields_set)
+    else:
+        for model in suite.models:
+            if model.lm_eval is not None and model.lm_eval.model in BACKENDS:
+                yield f"model {model.name}", BACKENDS[model.lm_eval.model]
+        for judge in suite.judges:
+            if judge.lm_eval is not None and judge.lm_eval.model in BACKENDS:
+                yield f"judge {judge.name}", BACKENDS[judge.lm_eval.model]
+            if judge.reward_model is not None:
+                yield f"judge {judge.name}", "hf"
+            if judge.server is not None and judge.server.engine == "sglang":
+                yield f"judge {judge.name}", "sglang"
+    asked = {f"model {one.name}": one.api for one in suite.models if one.api is not None}
+    for name, endpoint in (asked | {f"judge {one.name}": one for one in suite.judges}).items():
+        if endpoint.provider == "litellm":
+            yield name, "litellm"
+    for tracker in suite.track:
+        yield f"track {tracker}", tracker
+
+
+def check_extras(suite: Suite, planned: Callable[[], Sequence[PlanRow]]) -> list[str]:
+    """What a run will miss at its end for want of a package.
+
+    Parameters
+    ----------
+    planned
+        What the run would do; asked for only where a package is not installed.
+
+    Raises
+    ------
+    ConfigError
+        Where a model has to answer, or a judge to judge, that cannot without a package, or there is
+        none for the executor: nothing was done yet. Who has nothing left to do needs none.
+    """
+    lacking = {who: name for who, extra in extras_of(suite) if (name := absent(extra)) is not None}
+    if not lacking:
+        return []
+    themselves = {one.name for one in suite.judges if one.provider == CANDIDATE}
+    busy = {who for who in lacking if who.startswith("executor ")}
+    for row in planned():
+        if row.generations or (row.judge_calls and row.judge in themselves):
+            busy.add(f"model {row.model}")
+        if row.judge_calls:
+            busy.add(f"judge {row.judge}")
+    said = {who: f"{who} needs {name}, which is not installed: {install_line(name)}"
+            for who, name in lacking.items()}  # fmt: skip
+    if refused := [line for who, line in said.items() if who in busy]:
+        raise ConfigError("; ".join(refused))
+    return [line for who, line in said.items() if who.startswith("track ")]

@@ -14,7 +14,7 @@ from judgebench.dialogue import REPLY_LIMITS
 from judgebench.errors import ConfigError
 from judgebench.execution.execute import evaluate
 from judgebench.execution.gpus import fits_as_it_stands, place, placed, tenants
-from judgebench.execution.pool import ProviderPool, needs_the_machine
+from judgebench.execution.pool import ProviderPool, extras_of
 from judgebench.execution.resolve import ResolvedSuite, endpoints, model_of, resolve
 from judgebench.extras import BACKENDS, EXTRAS, absent, install_line
 from judgebench.protocols import NoProgress
@@ -123,60 +123,6 @@ def _key(name: str, config: Endpoint) -> Iterator[Finding]:
         yield Finding(name, "ok" if there else "fault", found)
 
 
-def extras_of(suite: Suite) -> Iterator[tuple[str, str]]:
-    """Who in a suite needs which extra (`judgebench.extras`)."""
-    if suite.executor is not None:  # its nodes load models: whether they can is theirs to say
-        yield from ((f"executor {name}", name) for name in suite.executor.model_fields_set)
-    else:
-        for model in suite.models:
-            if model.lm_eval is not None and model.lm_eval.model in BACKENDS:
-                yield f"model {model.name}", BACKENDS[model.lm_eval.model]
-        for judge in suite.judges:
-            if judge.lm_eval is not None and judge.lm_eval.model in BACKENDS:
-                yield f"judge {judge.name}", BACKENDS[judge.lm_eval.model]
-            if judge.reward_model is not None:
-                yield f"judge {judge.name}", "hf"
-            if judge.server is not None and judge.server.engine == "sglang":
-                yield f"judge {judge.name}", "sglang"
-    asked = {f"model {one.name}": one.api for one in suite.models if one.api is not None}
-    for name, endpoint in (asked | {f"judge {one.name}": one for one in suite.judges}).items():
-        if endpoint.provider == "litellm":
-            yield name, "litellm"
-    for tracker in suite.track:
-        yield f"track {tracker}", tracker
-
-
-def check_extras(suite: Suite, planned: Callable[[], Sequence[PlanRow]]) -> list[str]:
-    """What a run will miss at its end for want of a package.
-
-    Parameters
-    ----------
-    planned
-        What the run would do; asked for only where a package is not installed.
-
-    Raises
-    ------
-    ConfigError
-        Where a model has to answer, or a judge to judge, that cannot without a package, or there is
-        none for the executor: nothing was done yet. Who has nothing left to do needs none.
-    """
-    lacking = {who: name for who, extra in extras_of(suite) if (name := absent(extra)) is not None}
-    if not lacking:
-        return []
-    themselves = {one.name for one in suite.judges if one.provider == CANDIDATE}
-    busy = {who for who in lacking if who.startswith("executor ")}
-    for row in planned():
-        if row.generations or (row.judge_calls and row.judge in themselves):
-            busy.add(f"model {row.model}")
-        if row.judge_calls:
-            busy.add(f"judge {row.judge}")
-    said = {who: f"{who} needs {name}, which is not installed: {install_line(name)}"
-            for who, name in lacking.items()}  # fmt: skip
-    if refused := [line for who, line in said.items() if who in busy]:
-        raise ConfigError("; ".join(refused))
-    return [line for who, line in said.items() if who.startswith("track ")]
-
-
 def placed_where_needed(
     work: ResolvedSuite, planned: Callable[[], Sequence[PlanRow]]
 ) -> ResolvedSuite:
@@ -196,7 +142,7 @@ def placed_where_needed(
         return placed(work)
     except ConfigError:
         models = {one.name for one in work.candidates if one.local is not None}
-        judges = {one.name for one in work.assignments if needs_the_machine(one.config)}
+        judges = {one.name for one in work.assignments if one.loads is not None}
         judges |= {one.name for one in work.suite.judges if one.provider == CANDIDATE}
         for row in planned():
             if (row.generations and row.model in models) or (

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from itertools import chain
 from pathlib import Path, PurePath
 from typing import Any, Literal
@@ -79,30 +78,29 @@ class ResolvedBenchmark:
     items: tuple[Item, ...]
     every_item: tuple[Item, ...]
     recorded: Mapping[str, RecordedAnswers] = field(default_factory=dict)
+    baselines: tuple[str, ...] = field(init=False)
+    """The models whose answers are compared with: the suite's, or the benchmark's own.
 
-    @cached_property
-    def baselines(self) -> tuple[str, ...]:
-        """The models whose answers are compared with: the suite's, or the benchmark's own.
+    Several where categories have one each.
+    """
+    judged_samples: Literal["all", "first"] = field(init=False)
+    """Which of a model's answers to an item are judged."""
 
-        Several where categories have one each.
-        """
+    def __post_init__(self) -> None:
+        baselines: Iterable[str] = (*self.benchmark.data.baseline_answers,)[:1]
         if self.config.baseline is not None:
-            return (self.config.baseline,)
-        if own := self.benchmark.baselines:
+            baselines = (self.config.baseline,)
+        elif own := self.benchmark.baselines:
             categories = dict.fromkeys(item.category or "" for item in self.every_item)
-            return tuple(dict.fromkeys(own[one] for one in categories if one in own))
-        return (*self.benchmark.baseline_answers,)[:1]
+            baselines = dict.fromkeys(own[one] for one in categories if one in own)
+        usual = "first" if self.benchmark.lm_eval_task.further else "all"
+        object.__setattr__(self, "baselines", tuple(baselines))
+        object.__setattr__(self, "judged_samples", self.config.judged_samples or usual)
 
     def baseline_for(self, item: Item) -> str | None:
         """The one that the answers to an item are compared with: its category's, or the first."""
         own = None if self.config.baseline else self.benchmark.baselines.get(item.category or "")
         return own or next(iter(self.baselines), None)
-
-    @property
-    def judged_samples(self) -> Literal["all", "first"]:
-        """Which of a model's answers to an item are judged."""
-        usual: Literal["all", "first"] = "first" if self.benchmark.lm_eval_task.further else "all"
-        return self.config.judged_samples or usual
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +122,7 @@ class Candidate:
     judges it. One with a ``selection`` has its answers chosen from another's, which is a ``pool``.
     """
 
+    name: str
     config: ModelConfig
     asked: ResolvedBenchmark
     spec: ModelSpec
@@ -136,10 +135,6 @@ class Candidate:
     compared_only: bool = False
     selection: Selection | None = None
     pool: bool = False
-
-    @property
-    def name(self) -> str:
-        return self.config.name
 
     @property
     def task_name(self) -> str:
@@ -184,28 +179,46 @@ class JudgeAssignment:
     recheck: str | None = None
     rechecks: tuple[str, ...] = ()
     selects: bool = False
+    title: str = field(init=False)
+    """How it is called where several go by its name."""
+    compares: bool = field(init=False)
+    """Whether it is shown each answer with the baseline's."""
+    samples: range = field(init=False)
+    """Which of a model's answers to an item it judges."""
+    asks: bool = field(init=False)
+    """Whether it asks somebody, so that asking twice can give two verdicts."""
+    repeats: int = field(init=False)
+    """How often it is asked about the same; one that asks nobody would say the same."""
+    verdicts_each: int = field(init=False)
+    """How many elementary verdicts it gives on one answer."""
+    loads: str | None = field(init=False)
+    """What has to be loaded or started for it, for which it needs the machine; None for nothing."""
 
-    @property
-    def title(self) -> str:
-        """How it is called where several go by its name."""
+    def __post_init__(self) -> None:
+        config, asked = self.config, self.asked.config
         whose = "selection" if self.selects else self.only
-        if self.config is not None and self.config.provider == "lm_eval":
+        if config is not None and config.provider == "lm_eval":
             whose = f"{self.asked.benchmark.name}{', selection' if self.selects else ''}"
-        return self.name if whose is None else f"{self.name} ({whose})"
-
-    @property
-    def compares(self) -> bool:
-        """Whether it is shown each answer with the baseline's."""
-        return self.inputs == "with_baseline"
-
-    @property
-    def samples(self) -> range:
-        """Which of a model's answers to an item it judges."""
-        n = self.asked.config.samples
+        compares = self.inputs == "with_baseline"
+        samples = range(asked.samples)
         if self.inputs == "with_first":
-            return range(1, n)
-        first = self.inputs == "question" or self.asked.judged_samples == "first"
-        return range(1 if first else n)
+            samples = samples[1:]
+        elif self.inputs == "question" or self.asked.judged_samples == "first":
+            samples = range(1)
+        asks = config is not None and config.provider is not None
+        repeats = asked.judge_samples if asks else 1
+        loads = config and (config.server or config.lm_eval or config.reward_model)
+        told = {
+            "title": self.name if whose is None else f"{self.name} ({whose})",
+            "compares": compares,
+            "samples": samples,
+            "asks": asks,
+            "repeats": repeats,
+            "verdicts_each": repeats * (2 if compares and asked.orders == "both" else 1),
+            "loads": repr(loads) if loads else None,
+        }
+        for name, value in told.items():
+            object.__setattr__(self, name, value)
 
     def case(self, item: Item, responses: Sequence[Response]) -> Case:
         """What the judge sees; one that shows fields of items finds them there.
@@ -225,25 +238,20 @@ class JudgeAssignment:
             return False
         return self.asked is candidate.asked and self.only in (None, candidate.name)
 
-    @property
-    def asks(self) -> bool:
-        """Whether it asks somebody, so that asking twice can give two verdicts."""
-        return self.config is not None and self.config.provider is not None
-
-    @property
-    def repeats(self) -> int:
-        """How often it is asked about the same; one that asks nobody would say the same."""
-        return self.asked.config.judge_samples if self.asks else 1
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedSuite:
-    """A suite, resolved."""
+    """A suite, resolved.
+
+    ``labels`` are its files of labels, and those that its benchmarks bring, with what these are
+    about.
+    """
 
     suite: Suite
     asked: tuple[ResolvedBenchmark, ...]
     candidates: tuple[Candidate, ...]
     assignments: tuple[JudgeAssignment, ...]
+    labels: tuple[tuple[Path, tuple[str, str] | None], ...] = ()
     warnings: tuple[str, ...] = ()
     shard: str = ""
 
@@ -309,7 +317,7 @@ def resolve(
                 f"benchmark {a.config.name}: stop_when_decided looks at the items of all shards "
                 "together: leave it out, or run without shards (--executor local)"
             )
-        known = [*(model.name for model in suite.models), *a.benchmark.baseline_answers]
+        known = [*(model.name for model in suite.models), *a.benchmark.data.baseline_answers]
         if strange := [name for name in a.baselines if name not in known]:
             said = unknown_name("model", strange[0], known) + _of_category(a, strange[0])
             raise ConfigError(f"benchmark {a.config.name}: baseline: {said}")
@@ -335,11 +343,18 @@ def resolve(
     for one in (s for s in assignments if s.asked.config.stop_when_decided is not None):
         if stops_early(one):
             models_compared(one, candidates)
+    named = [(path, None) for a in asked for path in a.config.labels]
+    brought = [
+        (its.labels, (a.benchmark.name, a.benchmark.version))
+        for a in asked
+        if (its := a.benchmark.data.brought) is not None and its.labels is not None
+    ]
     return ResolvedSuite(
         suite=suite,
         asked=asked,
         candidates=candidates,
         assignments=assignments,
+        labels=(*named, *brought),
         warnings=(*warnings, *_worth_knowing(suite, asked, candidates, assignments), *suite.notes),
         shard="" if to.shard is None else str(to.shard),
     )
@@ -371,7 +386,7 @@ def _worth_knowing(
 ) -> Iterator[str]:
     """What a suite may not mean: answers that are missing, and what no judge sees or says."""
     for c in candidates:
-        own, brought = c.asked, c.asked.benchmark.brought
+        own, brought = c.asked, c.asked.benchmark.data.brought
         if c.recorded is None or (brought is not None and c.config.responses == brought.answers):
             continue  # what a benchmark brings may be to some items only
         some = len(own.baselines) > 1 and c.name in own.baselines  # of its own categories alone
@@ -763,7 +778,7 @@ def _candidates(
         Where that is nobody, and where the suite has another model that is called like one whose
         answers the benchmark brings.
     """
-    config, brings = asked.config, asked.benchmark.brought
+    config, brings = asked.config, asked.benchmark.data.brought
     own = {model.name for model in suite.models}
     brought = []
     if brings is not None:
@@ -780,7 +795,7 @@ def _candidates(
     if asked.baselines:  # which the benchmark brings, unless the suite has a model of that name
         baselines = [
             ModelConfig(name=name, responses=path)
-            for name, path in asked.benchmark.baseline_answers.items()
+            for name, path in asked.benchmark.data.baseline_answers.items()
             if name in asked.baselines and name not in own
         ]
     if named:
@@ -829,7 +844,7 @@ def _candidate(config: ModelConfig, asked: ResolvedBenchmark, seed: int) -> Cand
         if local is not None and config.prompting is not None:
             local = with_prefix(local, config.prompting)
         plain = local is not None and not local.apply_chat_template and local.prefix is None
-        if plain and benchmark.needs_chat_template:
+        if plain and any(len(item.turns) > 1 for item in benchmark.data.items):
             raise ConfigError(
                 f"the benchmark {asked.config.name} has conversations of several turns, which no "
                 "plain text can put to a model: say apply_chat_template: true"
@@ -842,7 +857,7 @@ def _candidate(config: ModelConfig, asked: ResolvedBenchmark, seed: int) -> Cand
             task = benchmark.lm_eval_task
             spec = ModelSpec(
                 weights=weights_identity(local.model_args),
-                prompting={**prompting_of(local, task), "prompt_sha": benchmark.prompt_sha},
+                prompting={**prompting_of(local, task), "prompt_sha": benchmark.data.prompt_sha},
                 decoding=decoding_of(local, task, seed=seed),
             )
         else:
@@ -852,6 +867,7 @@ def _candidate(config: ModelConfig, asked: ResolvedBenchmark, seed: int) -> Cand
     key = keys.model_key(spec)
     wanted, key_of = _wanted(key, asked, there)
     return Candidate(
+        name=config.name,
         config=config,
         asked=asked,
         spec=spec,
@@ -949,6 +965,7 @@ def _selected(
     there = None if of.recorded is None else _whole_samples(of, n)
     wanted, key_of = _wanted(key, asked, there)
     return Candidate(
+        name=config.name,
         config=config,
         asked=asked,
         spec=spec,
@@ -1015,7 +1032,7 @@ def _remote_spec(config: ModelConfig, asked: ResolvedBenchmark, seed: int) -> Mo
         usual=preset.api,
         system=preset.system,
         identity=identity_of(api) or api.provider,
-        prompt_sha=asked.benchmark.prompt_sha,
+        prompt_sha=asked.benchmark.data.prompt_sha,
         max_tokens=asked.benchmark.lm_eval_task.max_gen_toks,
         until=asked.benchmark.lm_eval_task.until,
         temperature=asked.benchmark.lm_eval_task.generation.get("temperature", 0),

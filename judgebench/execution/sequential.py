@@ -17,7 +17,7 @@ import numpy as np
 
 from judgebench.errors import ConfigError
 from judgebench.execution.manifest import where
-from judgebench.execution.plan import Answers, JudgeCall, verdicts_each
+from judgebench.execution.plan import Answers, JudgeCall
 from judgebench.execution.resolve import JudgeAssignment, models_compared
 from judgebench.metrics.board_kinds import BoardKind, board, by_board
 from judgebench.metrics.measures import by_turn
@@ -166,7 +166,7 @@ class EarlyStop:
         compared = {self.plan.baseline, *self.plan.candidates}
         items, order = self.assignment.asked.items, self.plan.order(self._ids)
         mine = [a for a in wanted if a.candidate.key.hex()[:12] in compared]
-        step = max(1, self.slots // max(1, len(mine) * verdicts_each(self.assignment)))
+        step = max(1, self.slots // max(1, len(mine) * self.assignment.verdicts_each))
         if self.collects:
             step = max(1, round(BATCHED * len(items)))
         while self._start < len(items):
@@ -257,7 +257,7 @@ class EarlyStop:
             ended.discard(self.plan.baseline)
         judged = sum(model in ended for model in columns["model"])
         models = len(ended)
-        each = verdicts_each(self.assignment) * len(self.assignment.samples)
+        each = self.assignment.verdicts_each * len(self.assignment.samples)
         return max(0, models * each * len(self.assignment.asked.items) - judged)
 
     def _worth(self, judgments: int) -> str:

@@ -10,7 +10,7 @@
     reference where there is one, and one answer or two, and on nothing that says what to do with
     them. With our own wording any model can be asked the same.
 
-In our own wording answers are data between lines that carry a code (`judgebench.judges.frame`),
+In our own wording answers are data between lines that carry a code (`judgebench.template`),
 and only a dictionary that holds the code states the verdict, or the one JSON object that is the
 whole reply. A blank answer has the lowest score or loses, and two equal ones are a tie, without a
 call.
@@ -33,7 +33,6 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 
 from pydantic import Field
 
-from judgebench.judges.frame import Shown
 from judgebench.judges.lexical import NO_REFERENCE, clear_winner
 from judgebench.judges.prompt import (
     Cut,
@@ -62,7 +61,7 @@ from judgebench.judges.readers.upstream import (
 )
 from judgebench.keys import content_key
 from judgebench.records import Case, Score, Unreadable, Verdict
-from judgebench.template import PromptText
+from judgebench.template import PromptText, Shown
 
 QUESTION: Final = ("texts", "question")
 

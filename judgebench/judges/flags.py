@@ -26,8 +26,6 @@ from collections import Counter
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 
-from judgebench.records import Case
-
 CONSTANT_SHARE = 0.2
 """A share of equal answers from which on they are flagged; honest models stay below 0.03 where
 they do not refuse alike."""
@@ -89,31 +87,21 @@ def constant_answer(texts: Sequence[str]) -> ConstantAnswer | None:
     return replace(found, marked=any(map(text_flags, whole))) if found.flagged else found
 
 
-def case_flags(case: Case, *, max_answer_chars: int | None) -> tuple[tuple[str, ...], ...]:
-    """The flags of each response of a case, in the order shown."""
-    return tuple(
-        (
-            *(("cut",) if max_answer_chars is not None and len(r.text) > max_answer_chars else ()),
-            *text_flags(r.text),
-        )
-        for r in case.responses
-    )
-
-
 _REMEMBERED = 65_536
 _known: dict[tuple[int, int], tuple[str, ...]] = {}
 
 
-def text_flags(text: str) -> tuple[str, ...]:
-    """The flags of a text by itself; of all of it, also where a judge is shown less.
+def text_flags(text: str, shown: int | None = None) -> tuple[str, ...]:
+    """The flags of a text by itself; of all of it, also where a judge is ``shown`` less.
 
     A judge meets an answer in both orders, and the boards after it meet it again: what was found
     is known by the text's hash and length, which takes a fortieth of the time. The hash is keyed
     with what this process drew: nobody can write a text that passes for another.
     """
     its = hash(text), len(text)
+    cut = () if shown is None or len(text) <= shown else ("cut",)
     if (known := _known.get(its)) is not None:
-        return known
+        return (*cut, *known)
     raw = text.encode("utf-8", "replace")
     plain, hidden = text, len(raw.translate(None, _CONTROLS)) < len(raw)
     if not text.isascii():
@@ -130,7 +118,7 @@ def text_flags(text: str) -> tuple[str, ...]:
     if len(_known) >= _REMEMBERED:
         _known.clear()
     _known[its] = flags
-    return flags
+    return (*cut, *flags)
 
 
 _CONTROLS = bytes([*range(0x09), *range(0x0E, 0x20), 0x7F])

@@ -30,7 +30,7 @@
     Compare texts and ask nobody: `judgebench.judges.lexical`.
 
 The answer is untrusted text. In our own prompts it stands between lines or marks with a code that
-does not occur in it (`judgebench.judges.frame`); official prompts are sent word for word, with the
+does not occur in it (`judgebench.template`); official prompts are sent word for word, with the
 frame that their authors chose.
 
 References
@@ -40,7 +40,7 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, Final, Literal
@@ -48,7 +48,6 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, StringConstraints
 
 from judgebench.judges import lexical
-from judgebench.judges.frame import Shown, code_for, cut
 from judgebench.judges.prompt import (
     Cut,
     Kind,
@@ -94,7 +93,16 @@ from judgebench.records import (
     Score,
     Verdict,
 )
-from judgebench.template import PromptText, fill, lettered, letters, right_letter
+from judgebench.template import (
+    PromptText,
+    Shown,
+    code_for,
+    cut,
+    fill,
+    lettered,
+    letters,
+    right_letter,
+)
 
 EXAMPLES: Final = "examples"
 """The option of ``stated_confidence`` that is of one model, if a suite gives a file of them."""
@@ -395,6 +403,13 @@ class ReferenceOptions(Soft, Cut):
     )
 
 
+def without_asking(case: Case) -> Verdict | None:
+    """What an answer is beside no reference, and a blank one: it states none, whoever reads it."""
+    if not any(reference.strip() for reference in case.item.references):
+        return lexical.NO_REFERENCE
+    return None if case.responses[0].text.strip() else Label(name=lexical.INCORRECT)
+
+
 _REPLY_FORM = {
     "word": "Is the answer correct? Reply with one word: correct or incorrect.",
     "json": 'Does the answer mean the same as a reference? Reply with JSON: {"verdict": "correct"} '
@@ -429,7 +444,7 @@ def _reference(setup: Setup[ReferenceOptions]) -> Plan:
     form = choice_schema("verdict", "verdict", VERDICTS, explain=False) if as_json else None
 
     def ask(case: Case) -> Question | Verdict:
-        if (known := lexical.without_asking(case)) is not None:
+        if (known := without_asking(case)) is not None:
             return known
         answer = cut(case.responses[0].text, options.max_answer_chars)
         lines = [" ".join(text.split()) for text in case.item.references]
@@ -447,13 +462,11 @@ def _reference(setup: Setup[ReferenceOptions]) -> Plan:
             return soft_question(asked, options.verdict, VERDICTS, likelier)
         return Question(messages=asked, read=read, response_format=form)
 
-    def read(reply: Reply) -> Verdict:
-        if as_json:
-            return read_choice(reply, "verdict", VERDICTS, explain=False)
-        if upstream:
-            return read_upstream(reply, unparsed_is_incorrect=options.unparsed == "incorrect")
-        return read_word(reply, accept_maybe=maybe)
-
+    read: Callable[[Reply], Verdict] = partial(read_word, accept_maybe=maybe)
+    if as_json:
+        read = partial(read_choice, name="verdict", choices=VERDICTS, explain=False)
+    elif upstream:
+        read = partial(read_upstream, unparsed_is_incorrect=options.unparsed == "incorrect")
     how = options.verdict if soft else f"{options.format}/{options.reader}"
     room = 64 if as_json else 32
     return Plan(ask=ask, version=f"{how}/2", prompts=((prompt, {}),), room=room)
@@ -502,7 +515,7 @@ def _equivalence(setup: Setup[CertaintyOptions]) -> Plan:
     prompt = setup.prompt(options.prompt, {"default": "equivalence"}, needed, ["mark"])
 
     def ask(case: Case) -> Question | Verdict:
-        if (known := lexical.without_asking(case)) is not None:
+        if (known := without_asking(case)) is not None:
             return known
         (response,), references = case.responses, case.item.references
         if options.equal(response.text, references, case):

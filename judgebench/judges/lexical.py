@@ -142,13 +142,6 @@ KINDS: Final = {
 # What is clear before a judge asks ----------------------------------------------------------------
 
 
-def without_asking(case: Case) -> Verdict | None:
-    """What an answer is beside no reference, and a blank one: it states none, whoever reads it."""
-    if not any(reference.strip() for reference in case.item.references):
-        return NO_REFERENCE
-    return None if case.responses[0].text.strip() else Label(name=INCORRECT)
-
-
 def clear_winner(case: Case) -> Preference | None:
     """Of two answers, equal ones are a tie, and a blank one loses to any other."""
     first, second = (response.text.strip() for response in case.responses)

@@ -25,7 +25,6 @@ from typing import Any, Final
 
 from judgebench.config import Section, check
 from judgebench.dialogue import Dialogue
-from judgebench.judges.frame import cut
 from judgebench.judges.prompt import Answerer, Cut, answerer
 from judgebench.protocols import JudgeSettings
 from judgebench.records import (
@@ -39,6 +38,7 @@ from judgebench.records import (
     Seen,
     Unreadable,
 )
+from judgebench.template import cut
 
 READER_VERSION = "1"
 SHARES = frozenset(

@@ -1,7 +1,7 @@
 """``own_prompt``, ``python``: a judge of a team's own, which is a prompt or a function.
 
 What a suite says of a prompt is in ``docs/own-judge.md``. The texts of a case are data: each stands
-between two lines with a code that occurs in none of them (see `judgebench.judges.frame`), and the
+between two lines with a code that occurs in none of them (see `judgebench.template`), and the
 prompt is told so, unless a suite takes the frame away. What it shows decides what is judged: one
 answer, or two.
 
@@ -26,7 +26,6 @@ from pydantic import Field
 from judgebench import registry
 from judgebench.config import OwnPrompt, Reading, Section
 from judgebench.errors import ConfigError, unknown_name
-from judgebench.judges.frame import code_for, conversation, framed, shown_answer
 from judgebench.judges.lexical import NO_REFERENCE, refuse_a_model
 from judgebench.judges.prompt import (
     IN_CHAT,
@@ -60,7 +59,7 @@ from judgebench.records import (
     Unreadable,
     Verdict,
 )
-from judgebench.template import PromptText
+from judgebench.template import PromptText, code_for, conversation, framed, shown_answer
 
 OWN: Final = "own"
 """The name of the prompt among those of `JudgeSettings.prompts`."""

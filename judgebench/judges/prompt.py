@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from typing import Annotated, Any, Generic, Literal, TypeAlias, TypeVar, cast
 
@@ -24,12 +24,11 @@ from pydantic import (
 )
 
 from judgebench.config import Section, check
-from judgebench.dialogue import Dialogue, ask_again, ask_nobody, ask_once, over
+from judgebench.dialogue import Dialogue, over, with_more_room
 from judgebench.errors import ConfigError, unknown_name
 from judgebench.judges.readers.logprobs import (
     TOP_LOGPROBS,
     Shares,
-    ask_for_first_token,
     first_token_shares,
     likelihood_shares,
 )
@@ -143,25 +142,6 @@ class Answerer:
     sampling: JsonObject = field(default_factory=dict)
     extra: JsonObject = field(default_factory=dict)
     reasoning: str | None = None
-
-    def chat(
-        self,
-        messages: tuple[Message, ...],
-        *,
-        logprobs: int | None = None,
-        response_format: JsonObject | None = None,
-    ) -> ChatRequest:
-        """A question that is answered in words."""
-        return ChatRequest(
-            provider=self.provider,
-            model=self.model,
-            messages=messages,
-            decoding=self.sampling,
-            logprobs=logprobs,
-            response_format=response_format,
-            extra=self.extra,
-            reasoning=self.reasoning,
-        )
 
     def score(
         self, messages: tuple[Message, ...], candidates: tuple[str, ...] = ()
@@ -378,22 +358,45 @@ class PromptJudge:
     mends: Callable[[Reply], bool] | None = None
 
     def judge(self, case: Case) -> Dialogue:
+        """One question and its reply, or nothing; a second question where the reply is not enough.
+
+        A reply in words that was cut off at its limit is asked for once more with more room, and
+        the second one is read, whatever it is. Where ``again`` is said, the conversation goes on
+        with it, and both replies are read as one text, as Arena-Hard does.
+        """
         question = self.ask(case)
         if not isinstance(question, Question):
-            return ask_nobody(question)
-        assert self.answerer is not None  # there is one wherever there is a prompt
+            return question
+        asks = self.answerer
+        assert asks is not None  # there is one wherever there is a prompt
         if question.candidates:
-            scored = self.answerer.score(question.messages, question.candidates)
-            return ask_once(scored, question.read)
-        asked = self.answerer.chat(
-            question.messages,
+            scored = yield asks.score(question.messages, question.candidates)
+            return question.read(scored)
+        request = ChatRequest(
+            provider=asks.provider,
+            model=asks.model,
+            messages=question.messages,
+            decoding=asks.sampling,
             logprobs=question.logprobs,
             response_format=question.response_format,
+            extra=asks.extra,
+            reasoning=asks.reasoning,
         )
+        reply = yield request
         if question.again is not None:
-            return ask_again(asked, question.read, question.again, question.again_after)
-        how = ask_once if question.logprobs is None else ask_for_first_token
-        return how(asked, question.read)
+            verdict = question.read(reply)
+            after = question.again_after
+            if not isinstance(verdict, Unreadable) or after not in (None, verdict):
+                return verdict
+            said = Message(role="assistant", content=reply.text)
+            more = Message(role="user", content=question.again)
+            second = yield replace(request, messages=(*request.messages, said, more))
+            reply = replace(second, text=f"{reply.text}\n{second.text}")
+        elif reply.finish_reason == "length" and question.logprobs is None:
+            # Of log-probabilities only the first token is read: cut off there, nothing is lost.
+            roomier = with_more_room(request)
+            reply = reply if roomier is None else (yield roomier)
+        return question.read(reply)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

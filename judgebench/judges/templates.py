@@ -23,7 +23,6 @@ from typing import Any, Final, Literal
 from pydantic import Field
 
 from judgebench.errors import ConfigError, unknown_name
-from judgebench.judges.frame import code_for, conversation, cut
 from judgebench.judges.lexical import NO_REFERENCE
 from judgebench.judges.own_prompt import (
     ITEM,
@@ -39,7 +38,7 @@ from judgebench.judges.readers.own import own_words
 from judgebench.judges.readers.upstream import READERS
 from judgebench.keys import canonical_json, text_sha
 from judgebench.records import Case, Message, Reply, Role, Unreadable, Verdict
-from judgebench.template import PLACEHOLDER, PromptText
+from judgebench.template import PLACEHOLDER, PromptText, code_for, conversation, cut
 
 OWN: Final = "own/"
 """What the name of a benchmark's own wording begins with, among its prompts."""

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from judgebench.columns import Ints, counted, paired, same, select_rows
+from judgebench.metrics.registry import OF_VERDICTS, Metric
 from judgebench.metrics.verdict_table import FAILED, Columns, VerdictTable, read_table
 from judgebench.records import BINARY, SCORING
 
@@ -26,6 +27,11 @@ class BoardKind:
 
     kind: Kind
     opponent: str | None = None
+
+    @property
+    def metric(self) -> Metric:
+        """What its verdicts make, and what ranks it unless something fitted or weighted does."""
+        return OF_VERDICTS[self.kind]
 
 
 def by_board(columns: Columns) -> dict[BoardKind, Ints]:

@@ -28,7 +28,7 @@ from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.combine import panel_verdicts
 from judgebench.metrics.intervals import LEAST, Floats
 from judgebench.metrics.item_means import item_means
-from judgebench.metrics.paired import PairedModels, PairedTests, unit_of
+from judgebench.metrics.paired import PairedModels, PairedTests
 from judgebench.metrics.registry import NO_ENDS
 from judgebench.metrics.scores import scales_of
 from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable, read_table
@@ -306,7 +306,7 @@ def corrections(
                 chance=None if (drawn := known[model]) is None else np.array(
                     [drawn.get(table.items[i], math.nan) for i in np.flatnonzero(there)]
                 ),
-                seed=content_seed(judge, model), level=level, scale=unit_of(kind), ends=ends,
+                seed=content_seed(judge, model), level=level, scale=kind.metric.times, ends=ends,
             )  # fmt: skip
             why = None if own == scales else OTHER_SCALE
             found[judge, model] = sample.correction(width, kind.kind == "label", why)

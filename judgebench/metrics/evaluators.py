@@ -70,7 +70,7 @@ class PairLabels:
     def answers(self) -> list[tuple[Written, Written]]:
         """Of each pair where the opponent's answer (output 1) and the model's (2) stand."""
         said = self.verdicts
-        places = zip(said.item_of, said.models_of, said.sample_of, strict=True)
+        places = zip(said.item_of, said.model_of, said.sample_of, strict=True)
         return [
             (
                 Written(said.models[models][1], said.items[item], *sample),
@@ -91,7 +91,7 @@ def pair_labels(columns: Columns) -> PairLabels:
     said = paired_verdicts(columns)
     n_repeats = 1 + int(said.repeat_of.max(initial=0))
     two = np.array([model != opponent for model, opponent in said.models], dtype=np.bool_)
-    counts = two[said.models_of[said.pair_of]]
+    counts = two[said.model_of[said.pair_of]]
     of = {}
     for j, judge in enumerate(said.judges):
         rows = np.flatnonzero((said.judge_of == j) & counts)
@@ -163,7 +163,7 @@ def described(pairs: PairLabels, texts: Mapping[Written, str], *, upstream: bool
             ],
             dtype=np.bool_,
         ).reshape(len(both), 2),
-        generator=codes[said.models_of],
+        generator=codes[said.model_of],
     )
 
 

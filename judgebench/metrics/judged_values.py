@@ -7,8 +7,8 @@ verdict. So two judges, or a judge and people, are held against each other in on
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, partial
 from operator import eq
 from typing import Any, TypeAlias
@@ -27,6 +27,7 @@ from judgebench.metrics.verdict_table import (
     FAILED,
     Columns,
     Ints,
+    VerdictTable,
     coded,
     raters_called,
     read_table,
@@ -52,71 +53,95 @@ MODEL_FIRST, OPPONENT_FIRST = 0, 1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Said:
-    """What one judge, or several as one, say of all answers.
+class Values:
+    """What is said of all answers, by one judge or, with an axis before the others, by several.
 
-    name
-        What it is called as a reference.
-    raters
-        Whose it is.
-    codes : int array, shape (answers,)
+    codes : int array, shape (..., answers)
         The place of a label or outcome, of scores 0; below 0 where nothing is said.
-    scores : float array, shape (answers,), or None
+    scores : float array, shape (..., answers), or None
         nan where nothing could be read.
-    scales
-        Those of the scores.
-    upstream, p, by_order
-        Of one judge, as in `JudgedValues`.
+    upstream : float array, shape (..., answers), or None
+        Scores with what could not be read at the value that upstream takes it for.
+    p : float array, shape (..., answers), or None
+        Of comparisons the mean probability that the model's answer is better; nan where there is no
+        outcome.
+    by_order : int array, shape (..., answers, 2), or None
+        Of comparisons the outcome in each of the two orders by itself.
     """
 
-    name: str
-    raters: tuple[str, ...]
     codes: Codes
     scores: Floats | None = None
-    scales: tuple[Scale, ...] = ()
     upstream: Floats | None = None
     p: Any = None
     by_order: Any = None
 
     @property
     def asked(self) -> Bools:
+        """Shape (..., answers)."""
         return np.asarray(self.codes != NO_VERDICT)
 
     @cached_property
     def values(self) -> Floats:
-        """Codes as numbers, or scores; nan where nothing could be read, shape (answers,)."""
-        return _numbers(self.codes) if self.scores is None else self.scores
+        """Codes as numbers, or scores; nan where nothing could be read, shape (..., answers)."""
+        return np.where(self.codes >= 0, self.codes, np.nan) if self.scores is None else self.scores
+
+    def taken(self, take: Callable[[Any], Any]) -> dict[str, Any]:
+        """Its arrays with some of each taken, by name."""
+        of = {one.name: getattr(self, one.name) for one in fields(Values)}
+        return {name: None if its is None else take(its) for name, its in of.items()}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class JudgedValues:
+class Said(Values):
+    """What one judge, or several as one, say of all answers.
+
+    name
+        What it is called as a reference.
+    raters
+        Whose it is.
+    scales
+        Those of the scores.
+    """
+
+    name: str
+    raters: tuple[str, ...]
+    scales: tuple[Scale, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Answers:
+    """What judges were asked about. Names are sorted, so that equal verdicts give equal arrays in
+    whatever order they were stored.
+
+    models : tuple of (model, opponent)
+    units, unit_of
+        What is drawn in a bootstrap, and which of it each item is, as in `VerdictTable`.
+    item_of, model_of : int array, shape (answers,)
+        Places in ``items`` and ``models``.
+    """
+
+    items: tuple[str, ...]
+    models: tuple[Answered, ...]
+    judges: tuple[str, ...]
+    units: tuple[str, ...]
+    unit_of: Ints
+    item_of: Ints
+    model_of: Ints
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class JudgedValues(Answers, Values):
     """Who said what of the answers of one benchmark, in one sort of verdict.
 
     An *answer* is one sample of one model to one item, in comparisons two models' answers to it,
     whoever of the two is called the opponent; of scores it is all that a model said of an item.
-    Names are sorted, so that equal verdicts give equal tables in whatever order they were stored.
 
     labels
         What the codes stand for, the best one last; none for scores.
-    models : tuple of (model, opponent)
     judges, everybody
         Those with verdicts of this kind, and all that the columns name.
-    item_of, model_of : int array, shape (answers,)
-        Places in ``items`` and ``models``.
-    units, unit_of
-        What is drawn in a bootstrap, and which of it each item is, as in `VerdictTable`.
-    codes : int array, shape (judges, answers)
-        As in `Said`.
-    scores : float array, shape (judges, answers), or None
     scales
         By judge, those of its scores.
-    upstream : float array, shape (judges, answers), or None
-        Scores with what could not be read at the value that upstream takes it for.
-    p : float array, shape (judges, answers), or None
-        Of comparisons the mean probability that the model's answer is better; nan where there is no
-        outcome.
-    by_order : int array, shape (judges, answers, 2), or None
-        Of comparisons the outcome in each of the two orders by itself.
     counts
         Of comparisons, by judge: pairs won, tied and lost, without an outcome though the judge was
         asked, conflicting and half, as `PairOutcomes.counts` has them.
@@ -124,31 +149,9 @@ class JudgedValues:
 
     kind: Kind
     labels: tuple[str, ...]
-    items: tuple[str, ...]
-    models: tuple[Answered, ...]
-    judges: tuple[str, ...]
     everybody: tuple[str, ...]
-    item_of: Ints
-    model_of: Ints
-    units: tuple[str, ...]
-    unit_of: Ints
-    codes: Codes
-    scores: Floats | None = None
     scales: Mapping[str, tuple[Scale, ...]] = field(default_factory=dict)
-    upstream: Floats | None = None
-    p: Any = None
-    by_order: Any = None
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-
-    @property
-    def asked(self) -> Bools:
-        """Shape (judges, answers)."""
-        return np.asarray(self.codes != NO_VERDICT)
-
-    @cached_property
-    def values(self) -> Floats:
-        """As in `Said`, shape (judges, answers)."""
-        return _numbers(self.codes) if self.scores is None else self.scores
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -158,13 +161,10 @@ class JudgedValues:
 
     def some(self, judges: Sequence[int] | Ints, answers: Any = slice(None)) -> JudgedValues:
         """What some judges, by their places, say of all or some of the answers."""
-        of_judges = {name: getattr(self, name) for name in _OF_JUDGES}
-        its: dict[str, Any] = {
-            name: None if of is None else of[judges][:, answers] for name, of in of_judges.items()
-        }
         return replace(
             self, judges=tuple(self.judges[judge] for judge in judges),
-            item_of=self.item_of[answers], model_of=self.model_of[answers], **its,
+            item_of=self.item_of[answers], model_of=self.model_of[answers],
+            **self.taken(lambda of: of[judges][:, answers]),
         )  # fmt: skip
 
     def without_itself(self) -> JudgedValues:
@@ -241,12 +241,9 @@ class JudgedValues:
         """What raters say, as one of several; ``name`` is that of one alone, or another."""
         rows = [self.judges.index(rater) for rater in raters]
         if raters == (name,):
-            of_judges = {one: getattr(self, one) for one in _OF_JUDGES}
-            its: dict[str, Any] = {
-                one: None if of is None else of[rows[0]] for one, of in of_judges.items()
-            }
+            its = self.taken(lambda of: of[rows[0]])
         else:
-            its = dict(zip(_OF_JUDGES, self.together(rows), strict=False))
+            its = dict(zip(("codes", "scores"), self.together(rows), strict=True))
         scales = sorted({scale for rater in raters for scale in self.scales.get(rater, ())})
         return Said(name=name, raters=raters, scales=tuple(scales), **its)
 
@@ -272,13 +269,6 @@ class JudgedValues:
         there = np.zeros(len(of_model), dtype=np.bool_)
         there[code_of[self.model_of[asked]]] = True
         return np.asarray(there[code_of[self.model_of]])
-
-
-_OF_JUDGES = ("codes", "scores", "upstream", "p", "by_order")
-
-
-def _numbers(codes: Codes) -> Floats:
-    return np.where(codes >= 0, codes, np.nan)
 
 
 def in_words(scales: Sequence[Scale]) -> str:
@@ -327,17 +317,25 @@ def read_labels(columns: Columns, *, labels: Sequence[str] = BINARY) -> JudgedVa
     found = JudgedValues(
         kind="label",
         labels=tuple(labels),
-        items=table.items,
-        models=tuple((model, None) for model in table.models),
-        judges=table.judges,
         everybody=table.judges,
-        item_of=table.cell_of // max(1, len(table.models)),
-        model_of=table.cell_of % max(1, len(table.models)),
-        units=table.units,
-        unit_of=table.unit_of,
+        **_alone(table, table.cell_of),
+        judges=table.judges,
         codes=_settled(said, cell, math.prod(shape), n_labels=len(labels)).reshape(shape),
     )
     return found.some(np.flatnonzero(found.asked.any(axis=1)))
+
+
+def _alone(table: VerdictTable, cell_of: Ints) -> dict[str, Any]:
+    """The fields of `Answers` but for the judges, of answers that stand alone, by their cells."""
+    n = max(1, len(table.models))
+    return {
+        "items": table.items,
+        "models": tuple((model, None) for model in table.models),
+        "units": table.units,
+        "unit_of": table.unit_of,
+        "item_of": cell_of // n,
+        "model_of": cell_of % n,
+    }
 
 
 def _settled(said: Codes, cell: Ints, n_cells: int, *, n_labels: int) -> Codes:
@@ -418,14 +416,9 @@ def read_scores(columns: Columns, unparsed: float | None = None) -> JudgedValues
     return JudgedValues(
         kind="score",
         labels=(),
-        items=table.items,
-        models=tuple((model, None) for model in table.models),
-        judges=tuple(by_judge),
         everybody=table.judges,
-        item_of=met // max(1, len(table.models)),
-        model_of=met % max(1, len(table.models)),
-        units=table.units,
-        unit_of=table.unit_of,
+        **_alone(table, met),
+        judges=tuple(by_judge),
         codes=codes[:, at],
         scores=scores[:, at],
         scales={judge: tuple(scales_of(its, own)) for judge, own in by_judge.items()},
@@ -436,20 +429,14 @@ def read_scores(columns: Columns, unparsed: float | None = None) -> JudgedValues
 # outcomes of comparisons ------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class PairedVerdicts:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PairedVerdicts(Answers):
     """Who compared which two answers how: one row for each time that it was asked.
 
-    A *pair* is two answers to one item (of a conversation, one turn of it). A against B and B
-    against A are one pair; its model is whoever is called so in more of the rows about these two
-    models, of equally many the first by name. Names are sorted, so that equal verdicts give equal
-    arrays in whatever order they were stored.
+    A *pair*, which is an answer here, is two answers to one item (of a conversation, one turn of
+    it). A against B and B against A are one pair; its model is whoever is called so in more of the
+    rows about these two models, of equally many the first by name.
 
-    models : tuple of (model, opponent)
-    units, unit_of
-        As in `judgebench.metrics.verdict_table.VerdictTable`.
-    item_of, models_of : int array, shape (pairs,)
-        Places in ``items`` and ``models``.
     sample_of : tuple of (sample, turn), shape (pairs,)
     judge_of, pair_of, order_of, repeat_of : int array, shape (rows,)
         ``order_of`` is `MODEL_FIRST` or `OPPONENT_FIRST`. Where a row does not say what was shown
@@ -458,13 +445,6 @@ class PairedVerdicts:
         Probability that the model's answer is better; nan where nothing could be read or had.
     """
 
-    items: tuple[str, ...]
-    judges: tuple[str, ...]
-    models: tuple[tuple[str, str], ...]
-    units: tuple[str, ...]
-    unit_of: Ints
-    item_of: Ints
-    models_of: Ints
     sample_of: tuple[tuple[int, int], ...]
     judge_of: Ints
     pair_of: Ints
@@ -522,7 +502,7 @@ def paired_verdicts(columns: Columns) -> PairedVerdicts:
         units=units,
         unit_of=unit_of,
         item_of=item_of[first],
-        models_of=models_of[first],
+        model_of=models_of[first],
         sample_of=tuple(answers[code] for code in sample_of[first]),
         judge_of=judge_of,
         pair_of=pair_of,
@@ -566,14 +546,8 @@ def read_outcomes(columns: Columns, rule: OutcomeRule | None = None) -> JudgedVa
     return JudgedValues(
         kind="preference",
         labels=OUTCOMES,
-        items=said.items,
-        models=said.models,
-        judges=said.judges,
         everybody=said.judges,
-        item_of=said.item_of,
-        model_of=said.models_of,
-        units=said.units,
-        unit_of=said.unit_of,
+        **{one.name: getattr(said, one.name) for one in fields(Answers)},
         codes=codes,
         p=np.where(codes >= 0, ((one + other) / 2.0).reshape(shape), np.nan),
         by_order=_asked(pair_outcomes(alone.ravel(), rule).codes, asked_in.ravel()).reshape(
@@ -597,3 +571,17 @@ def _asked(outcomes: Ints, asked: Bools) -> Codes:
     """Outcomes as codes, with what could not be read where it was asked for."""
     codes = np.where(outcomes == NO_OUTCOME, UNREADABLE, outcomes)
     return np.where(asked, codes, NO_VERDICT).astype(np.int8)
+
+
+def read_values(
+    columns: Columns,
+    kind: Kind,
+    labels: Sequence[str] = BINARY,
+    *,
+    rule: OutcomeRule | None = None,
+    unparsed: float | None = None,
+) -> JudgedValues:
+    """What was said in one sort of verdict; parameters as of the readers of each."""
+    if kind == "label":
+        return read_labels(columns, labels=labels)
+    return read_scores(columns, unparsed) if kind == "score" else read_outcomes(columns, rule)

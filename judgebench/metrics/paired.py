@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from judgebench.benchmarks.description import Weighted
 from judgebench.columns import Bools, Column, counted, marked, paired, same, select_rows, together
 from judgebench.columns import coded as coded_column
-from judgebench.metrics.accuracy import ACCURACY
 from judgebench.metrics.board_kinds import BoardKind, board
 from judgebench.metrics.failed_rows import missing_counts, why_missing
 from judgebench.metrics.intervals import LEAST, Floats, Intervals
@@ -38,13 +37,12 @@ from judgebench.metrics.measures import (
     pseudo_values,
     tags,
 )
-from judgebench.metrics.scores import DIMENSION, NO_ENDS, SCORE, mixed, scales_of
+from judgebench.metrics.scores import DIMENSION, NO_ENDS, mixed, scales_of
 from judgebench.metrics.verdict_table import Columns, Ints, coded, read_table
 from judgebench.metrics.win_rate import (
+    BOTH_GAMES,
     EACH_GAME,
-    PERCENT,
     WEIGHTED,
-    WIN_RATE,
     weighted_cells,
     weighted_measures,
     why_no_weights,
@@ -62,8 +60,6 @@ from judgebench.stats.paired_tests import (
 from judgebench.stats.resample import content_seed, quotient
 
 CANDIDATE, BASELINE = 0, 1
-METRIC_OF = {"label": ACCURACY, "score": SCORE, "preference": WIN_RATE}
-"""What the verdicts of a kind of board make."""
 
 HEAD_TO_HEAD = "head_to_head"
 """Of comparisons with the baseline itself: the win rate, beside one half."""
@@ -251,7 +247,8 @@ def paired_models(
     labels
         The declared ones, the positive one last.
     balance
-        How categories make up the whole, where they count equally; not used within a group.
+        How categories make up the whole, where they count equally; not used within a group, nor of
+        labels and comparisons.
     group_of, group
         The group of each question, and the one to look at alone; all if not given. Of a group
         without the first, the columns are those of the group.
@@ -378,11 +375,13 @@ class JudgeMeans:
         part: str | None = None,
         weighted: Weighted | None = None,
     ) -> None:
+        own_scale = kind.metric.scale is None
+        balance = balance if own_scale else None
         self.judge, self.kind, self.balance, self.weighted = judge, kind, balance, weighted
         self.table = read_table(columns, kind=kind.kind, labels=labels)
         its = columns if rows is None else select_rows(columns, rows)
         self.ends, self.why_not = ends_of(its, kind)
-        metric = METRIC_OF[kind.kind]
+        metric = kind.metric.name
         self.scales = scales_of(its, range(len(its["kind"]))) if self.why_not else ()
         self.metric = WEIGHTED if weighted else metric if group is None else f"{metric}/{group}"
         rows = np.arange(len(columns["kind"])) if rows is None else rows
@@ -404,7 +403,7 @@ class JudgeMeans:
         told = {
             side: np.asarray(columns.get(name, silent))
             for side, name in named.items()
-            if kind.kind == "score" and (may_lack or name in columns)
+            if own_scale and (may_lack or name in columns)
         }
         stated = part or not np.isnan([of[rows] for of in told.values()]).all()
         self.parts: Mapping[str, ItemMeans] = {
@@ -421,7 +420,7 @@ class JudgeMeans:
         found = PairedModels(
             judge=self.judge,
             metric=self.metric,
-            unit=unit_of(self.kind),
+            unit=self.kind.metric.times,
             width=self.ends[1] - self.ends[0],
             items=self.table.items,
             unit_of=self.table.unit_of,
@@ -543,7 +542,9 @@ class JudgeMeans:
 
         Of two models on the items of which both have a readable verdict, if two are given.
         """
-        means, parts, cells = self.means, self.parts, self.cells
+        means, parts = self.means, self.parts
+        nothing = np.zeros(self.table.shape), np.zeros(self.table.shape)
+        cells = self.cells or dict.fromkeys((EACH_GAME, BOTH_GAMES), nothing)
         if two is not None:
             pair = self.pair(*two)
             there = ~np.isnan(pair.mean).any(axis=1, keepdims=True)
@@ -554,7 +555,7 @@ class JudgeMeans:
                 return replace(its, mean=mean, readable=readable)
 
             means, parts = of_both(means), {side: of_both(of) for side, of in parts.items()}
-            places = [self.table.models.index(one) for one in two if cells]
+            places = [self.table.models.index(one) for one in two if self.weighted]
             cells = {
                 rule: (
                     np.where(there, weight[:, places], 0.0),
@@ -566,11 +567,12 @@ class JudgeMeans:
             measure = weighted_measures(cells, self.weighted, means)[WEIGHTED]
         elif self.balance is not None and parts:
             measure = mean_of_parts({"": means, **parts}, self.table.items, self.balance)[""]
-        elif self.balance is not None and self.kind.kind == "score":
+        elif self.balance is not None:
             measure = balanced(means, self.table.items, self.balance, list(self.balance.sides))
         else:
-            share = self.kind.kind != "score"
-            measure = mean_of(means, unit=unit_of(self.kind), proportion=share, least=LEAST)
+            plain = self.kind.metric
+            share = plain.scale is not None
+            measure = mean_of(means, unit=plain.times, proportion=share, least=LEAST)
         if self.why_not is not None:
             measure = mixed(measure, self.scales)
         of_units = measure.of_units(self.table.unit_of, len(self.table.units))
@@ -859,16 +861,11 @@ def _shares(balance: Balance) -> dict[str, dict[int, float]]:
 
 def ends_of(its: Columns, kind: BoardKind) -> tuple[tuple[float, float], str | None]:
     """The lowest and the highest value of verdicts, and why no mean of them means anything."""
-    if kind.kind != "score":
+    if kind.metric.scale is not None:
         return (0.0, 1.0), None
     scales = scales_of(its, range(len(its["kind"])))
     why = None if len(scales) < 2 else "the judge's scores are on several scales"
     return scales[0] if len(scales) == 1 else NO_ENDS, why
-
-
-def unit_of(kind: BoardKind) -> float:
-    """What a figure is multiplied with to be shown."""
-    return PERCENT if kind.kind == "preference" else 1.0
 
 
 def family(

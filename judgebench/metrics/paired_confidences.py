@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from judgebench.metrics.confidence import Floats, QuestionSet, Statistic, statistics
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.paired import BASELINE, CANDIDATE, PairedModels, PairedTests, compare
+from judgebench.metrics.registry import metric as entry
 from judgebench.plain_text import counted
 from judgebench.stats.calibration_error import (
     bin_contributions,
@@ -37,7 +38,6 @@ from judgebench.stats.paired_tests import PairedTest
 from judgebench.stats.resample import quotient, weighted_mean, weighted_sums
 
 CONFIDENCE_METRICS = ("auroc", "ece", "brier", "alignment")
-LOWER_IS_BETTER = frozenset({"ece", "brier"})
 
 End: TypeAlias = Literal["observed", "low", "high"]
 """Where what is missing is put: left out, or where the metric is at its lowest or highest."""
@@ -85,10 +85,10 @@ def of_confidences(
     Returns
     -------
     pair, compared
-        Higher is better in both, also of `LOWER_IS_BETTER`. A Brier score has a value of each item;
-        of the others ``PairedModels.mean`` is nan. What is missing has ends: a Brier score those of
-        each answer, an AUROC those of the least and the most confident answers, an ECE one answer's
-        whole weight for each answer. An alignment has none.
+        Higher is better in both, also where less of the metric is. A Brier score has a value of
+        each item; of the others ``PairedModels.mean`` is nan. What is missing has ends: a Brier
+        score those of each answer, an AUROC those of the least and the most confident answers, an
+        ECE one answer's whole weight for each answer. An alignment has none.
     """
     pair = _lined_up(sets, metric, confidence, judge)
     if metric == "brier":
@@ -143,7 +143,7 @@ def _lined_up(sets: Sequence[SetOfTwo], metric: str, confidence: str, judge: str
         missing=(~known).sum(axis=0),
         expected=np.full(2, len(known)),
         confidence=confidence,
-        higher_is_better=metric not in LOWER_IS_BETTER,
+        higher_is_better=entry(metric).direction != "lower",
     )
 
 
@@ -168,7 +168,7 @@ class _Tests:
         self, sets: Sequence[SetOfTwo], metric: str, alpha: float, intervals: Intervals
     ) -> None:
         self.sets, self.metric, self.alpha = sets, metric, alpha
-        self.sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
+        self.sign = -1.0 if entry(metric).direction == "lower" else 1.0
         self.draws = [intervals.resamples(one.questions.units) for one in sets]
 
     def test(self, candidate: End, baseline: End) -> tuple[PairedTest, tuple[float, float]]:

@@ -98,6 +98,11 @@ class Metric:
         return self.unit == "%"
 
     @property
+    def times(self) -> float:
+        """What verdicts, and shares of them, are multiplied with to be shown."""
+        return 100.0 if self.in_percent else 1.0
+
+    @property
     def drawn_times(self) -> float:
         """What a drawing multiplies it with: fractions that are drawn in percent."""
         return 100.0 if self.in_points and not self.in_percent else 1.0
@@ -472,6 +477,11 @@ _ENTRIES = (
 
 METRICS: Mapping[str, Metric] = {one.name: one for one in _ENTRIES}
 """By name, in the order in which they are told of."""
+
+OF_VERDICTS: Mapping[str, Metric] = {"label": _ACCURACY, "score": _SCORE, "preference": _WIN_RATE}
+"""By kind of verdicts, what boards of them rank by; that of scores is on the judge's own scale."""
+
+VERDICT_METRICS = tuple(one.name for one in OF_VERDICTS.values())
 
 
 def package_entries() -> dict[str, Metric]:

@@ -14,6 +14,7 @@ from statistics import NormalDist
 
 import numpy as np
 
+from judgebench.benchmarks.description import Weighted
 from judgebench.columns import marked
 from judgebench.metrics.board_kinds import BoardKind, board
 from judgebench.metrics.intervals import Floats, Intervals
@@ -47,7 +48,7 @@ class SharedDraws:
     step
         The smallest difference that two means of items can have; 0 where values are no steps.
     shares
-        Whether they are shares of items that are right, or won.
+        Whether they are shares of items that are right, or won; or of what clear wins weigh.
     pair
         Lines two of them up.
     why_missing
@@ -174,6 +175,7 @@ def shared_draws(
     *,
     labels: Sequence[str],
     balance: Balance | None = None,
+    weighted: Weighted | None = None,
     intervals: Intervals | None = None,
 ) -> SharedDraws:
     """Line up models of one judge's board.
@@ -188,10 +190,15 @@ def shared_draws(
         The declared ones, the positive one last.
     balance
         How categories make up the whole, where they count equally.
+    weighted
+        How much clear wins count more, where they do; as on the board all count alike where no
+        verdict says how clear a win is.
     """
     whole_board = board(columns, kind)
     rows = np.flatnonzero(marked(whole_board["judge"], lambda one: one == judge))
-    judged = JudgeMeans(whole_board, kind, judge, labels, balance, rows=rows)
+    judged = JudgeMeans(whole_board, kind, judge, labels, balance, rows=rows, weighted=weighted)
+    if weighted is not None and not judged.cells:
+        weighted, judged = None, JudgeMeans(whole_board, kind, judge, labels, balance, rows=rows)
     table = judged.table
     there = {table.models[m] for m in np.unique(table.models_of(rows)).tolist()}
     named = tuple(model for model in models if model in there)
@@ -203,10 +210,12 @@ def shared_draws(
         models=named,
         estimates=tuple(found),
         draws=whole.scores[:, places] * measure.unit,
-        step=_step(judged.means.mean[:, places]) * measure.unit,
+        step=0.0 if weighted else _step(judged.means.mean[:, places]) * measure.unit,
         unit=measure.unit,
-        shares=measure.proportion,
-        pair=partial(paired_models, columns, kind, judge, labels=labels, balance=balance),
+        shares=measure.proportion or measure.weighted,
+        pair=partial(
+            paired_models, columns, kind, judge, labels=labels, balance=balance, weighted=weighted
+        ),
         why_missing=tuple(map(judged.why_missing, named)),
     )
 

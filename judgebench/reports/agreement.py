@@ -38,9 +38,7 @@ from judgebench.metrics.judge_differences import (
 )
 from judgebench.metrics.judged_values import (
     JudgedValues,
-    read_labels,
-    read_outcomes,
-    read_scores,
+    read_values,
 )
 from judgebench.metrics.outcome_agreement import OutcomeAgreement, outcome_agreement
 from judgebench.metrics.score_agreement import BLOCK, SAMPLE, ScoreAgreement
@@ -387,12 +385,8 @@ class JudgeValues:
 
     def made(self, columns: Columns, rule: OutcomeRule | None = None) -> JudgedValues:
         """What some of the columns say."""
-        make: dict[Kind, Callable[[], JudgedValues]] = {
-            "label": lambda: read_labels(columns, labels=self.which.labels),
-            "preference": lambda: read_outcomes(columns, rule),
-            "score": lambda: read_scores(columns, self.which.report.unparsed),
-        }
-        return make[self.kind]()
+        unparsed = self.which.report.unparsed
+        return read_values(columns, self.kind, self.which.labels, rule=rule, unparsed=unparsed)
 
     @cached_property
     def values(self) -> JudgedValues:

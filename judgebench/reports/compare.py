@@ -25,7 +25,6 @@ from judgebench.metrics.correction import CORRECTED
 from judgebench.metrics.measures import group_names
 from judgebench.metrics.paired import (
     HEAD_TO_HEAD,
-    METRIC_OF,
     VIEWS,
     PairedModels,
     PairedTests,
@@ -36,7 +35,7 @@ from judgebench.metrics.paired import (
 )
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.probes import without_probes
-from judgebench.metrics.registry import of_confidence
+from judgebench.metrics.registry import VERDICT_METRICS, of_confidence
 from judgebench.metrics.scores import DIMENSION
 from judgebench.metrics.win_rate import LENGTH_CONTROLLED, WEIGHTED, WIN_RATE
 from judgebench.records import is_human
@@ -86,12 +85,13 @@ PLUG_IN = "plug-in"
 _MANY = 100
 """Of so many tests together even the strictest level has draws enough."""
 
-CORRECTABLE = (*METRIC_OF.values(), HEAD_TO_HEAD)
+CORRECTABLE = (*VERDICT_METRICS, HEAD_TO_HEAD)
+"""What verdicts make as they are: what is fitted or weighted is corrected by nobody."""
 
 COMPARISON_METRICS = (*METRICS, HEAD_TO_HEAD)
 """What can be asked for; ``win_rate`` is that of comparisons with each other as well."""
 
-PLAIN = (*METRIC_OF.values(), WEIGHTED)
+PLAIN = (*VERDICT_METRICS, WEIGHTED)
 """What two models are compared by where nothing is asked for."""
 
 GATE_ALPHA = 0.05
@@ -463,7 +463,7 @@ class _Tests:
                 pair = data.pair(kind, judge, two, None, figure=WEIGHTED)
                 if WEIGHTED in self.metrics and pair.why_not is None:
                     yield self._test(data, two, self._compared(pair), kind)
-            metrics = (WIN_RATE, HEAD_TO_HEAD) if kind is None else (METRIC_OF[kind.kind],)
+            metrics = (WIN_RATE, HEAD_TO_HEAD) if kind is None else (kind.metric.name,)
             for group in groups if set(metrics).intersection(self.metrics) else ():
                 if kind is None:
                     pair = data.direct(judge, two, group, self.by)
@@ -489,7 +489,7 @@ class _Tests:
     ) -> CompareQuestion:
         return CompareQuestion(
             data=data, two=two, pair=tested[0], compared=tested[1], group=group, alpha=self.alpha,
-            replays=self.replays and tested[0].metric in (*METRIC_OF.values(), HEAD_TO_HEAD),
+            replays=self.replays and tested[0].metric in CORRECTABLE,
             opponent=None if kind is None else kind.opponent,
         )  # fmt: skip
 
@@ -528,7 +528,7 @@ class CompareQuestion(PairQuestion):
     @cached_property
     def planned(self) -> Stop | None:
         """How the plan ended that its verdicts were judged by; None without one."""
-        if self.group is not None or self.pair.metric not in (*METRIC_OF.values(), HEAD_TO_HEAD):
+        if self.group is not None or self.pair.metric not in CORRECTABLE:
             return None
         return recorded(self.data, self.pair.judge, self.two)
 

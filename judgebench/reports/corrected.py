@@ -24,7 +24,6 @@ from judgebench.metrics.correction import (
     sampling_probabilities,
 )
 from judgebench.metrics.paired import (
-    METRIC_OF,
     PairedModels,
     PairedTests,
     compared_directly,
@@ -71,7 +70,7 @@ def with_corrections(
         if any(map(is_human, counted(verdicts["judge"]))) and not balanced:
             made = corrections(verdicts, kind, which.labels, drawn, level=level, width=width)
         for place, board in enumerate(boards):
-            same = kind.opponent is not None or board.metric == METRIC_OF[kind.kind]
+            same = kind.opponent is not None or board.metric == kind.metric.name
             if same and board.opponent == kind.opponent and not is_human(board.judge):
                 found[place] = _corrected(board, made, BALANCED if balanced else _NOBODY)
     return tuple(found)

@@ -17,6 +17,7 @@ import numpy as np
 
 from judgebench.columns import grouped, latest
 from judgebench.errors import UsageError, unknown_name
+from judgebench.metrics.registry import OF_VERDICTS
 from judgebench.metrics.verdict_table import verdict_values
 from judgebench.records import CONFIDENCES, HUMAN, JudgeSpec, Unreadable, Verdict, VerdictSlot
 from judgebench.reports.boards import BenchmarkRef, benchmark_ref
@@ -333,7 +334,7 @@ def _drift_of(store: Store, which: BenchmarkRef, anchors: StoredAnchors) -> Judg
         pinned_at=anchors.at,
         answers=len(answers),
         looks=tuple(map(checked, range(1, len(occasions)))),
-        unit=1.0 if "score" in said["kind"] and not compares else 100.0,
+        unit=100.0 if OF_VERDICTS[kind].in_points else 1.0,
         pinned_served=served.get(PINNED, ()),
         evidence=drift(values, lost, seed=seed),
     )

@@ -23,8 +23,8 @@ from judgebench.config import Amount, Section, check
 from judgebench.dialogue import NO_ANCHORS, all_conversations
 from judgebench.errors import InputError
 from judgebench.execution.recheck import Unconfirmed
-from judgebench.metrics.paired import METRIC_OF
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
+from judgebench.metrics.registry import VERDICT_METRICS
 from judgebench.metrics.win_rate import LENGTH_CONTROLLED, WEIGHTED, WIN_RATE
 from judgebench.records import Runtime
 from judgebench.stats.resample import upper_bound
@@ -200,8 +200,8 @@ class GateTest(Section):
             raise ValueError("opponent: of a test head to head it is the baseline")
         if metric in (LENGTH_CONTROLLED, WEIGHTED) and group:
             raise ValueError(f"metric: {metric} is of all items together, of no group")
-        if self.corrected and (group or metric not in ("", *METRIC_OF.values())):
-            known = ", ".join(METRIC_OF.values())
+        if self.corrected and (group or metric not in ("", *VERDICT_METRICS)):
+            known = ", ".join(VERDICT_METRICS)
             raise ValueError(f"corrected: on all items together, of {known}, not of {self.metric}")
         if self.strict_drop is not None and self.strict_drop > self.max_drop:
             raise ValueError("strict_drop: it is not larger than max_drop")

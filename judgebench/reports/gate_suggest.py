@@ -27,7 +27,6 @@ from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.paired import (
     BASELINE,
     CANDIDATE,
-    METRIC_OF,
     PairedModels,
     compare,
     every_pair,
@@ -181,7 +180,7 @@ def known_spread(
                 kind,
                 judge,
                 labels=labels,
-                balance=data.board.balance if kind.kind == "score" else None,
+                balance=data.board.balance,
                 weighted=None if figure is None else data.which.weighted,
                 two=[(model, baseline) for model in models],
             )
@@ -332,7 +331,7 @@ def chosen_test(
     if not math.isfinite(known.scale):
         raise UsageError("a scale without ends has no share of which a drop could be allowed")
     board = BoardInCommon(
-        benchmark=str(data.which), judge=judge, metric=METRIC_OF[kind.kind], known=known
+        benchmark=str(data.which), judge=judge, metric=kind.metric.name, known=known
     )
     return _chosen(board, even_chance(1, ()), alpha, head_to_head=False)
 
@@ -432,7 +431,7 @@ def boards_in_common(
                     BoardInCommon(
                         benchmark=f"{name}@{version}",
                         judge=judge,
-                        metric=figure or METRIC_OF[kind.kind],
+                        metric=figure or kind.metric.name,
                         known=known,
                         opponent=kind.opponent if several else None,
                     )

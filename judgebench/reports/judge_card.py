@@ -24,12 +24,7 @@ from judgebench.metrics.judge_card import (
     Measured,
     undefined,
 )
-from judgebench.metrics.judged_values import (
-    JudgedValues,
-    read_labels,
-    read_outcomes,
-    read_scores,
-)
+from judgebench.metrics.judged_values import read_values
 from judgebench.metrics.probes import KINDS as PROBES
 from judgebench.metrics.probes import PROBE, VARIANTS, variant_named
 from judgebench.metrics.registry import METRICS, Metric, metric
@@ -543,12 +538,9 @@ def _measures_of(
 ) -> JudgeMeasures:
     if how["reference"] == judge:
         raise UsageError(f"{judge} cannot be held against itself: --reference is another judge")
-    read: dict[Kind, Callable[[], JudgedValues]] = {
-        "label": lambda: read_labels(columns, labels=which.labels),
-        "score": lambda: read_scores(columns),
-        "preference": lambda: read_outcomes(columns).without_itself(),
-    }
-    return JudgeMeasures(read[kind](), judge, **how)
+    values = read_values(columns, kind, which.labels)
+    values = values.without_itself() if kind == "preference" else values
+    return JudgeMeasures(values, judge, **how)
 
 
 def _section(

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 from judgebench.columns import counted, grouped
 from judgebench.config import Panel
 from judgebench.errors import UsageError
-from judgebench.metrics.accuracy import ACCURACY, NO_ONE_NUMBER, accuracies
+from judgebench.metrics.accuracy import NO_ONE_NUMBER, accuracies
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.constant_answers import AVG_LENGTH, AVG_WORDS, answer_lengths
 from judgebench.metrics.intervals import LEAST, Intervals
 from judgebench.metrics.measures import Groups, by_turn, group_names, tags
 from judgebench.metrics.ranked_rows import Standing
-from judgebench.metrics.scores import NOT_APPLICABLE, SCORE, scores
+from judgebench.metrics.scores import NOT_APPLICABLE, scores
 from judgebench.metrics.style_controlled import (
     FEWEST_QUESTIONS,
     STYLE_CONTROLLED,
@@ -30,14 +30,13 @@ from judgebench.metrics.style_controlled import (
 from judgebench.metrics.win_rate import (
     AS_UPSTREAM,
     LENGTH_CONTROLLED,
-    PERCENT,
     WEIGHTED,
     WIN_RATE,
     as_upstream,
     win_rates,
 )
 from judgebench.plain_text import counted as counted_words
-from judgebench.records import Estimate
+from judgebench.records import SCORING, Estimate
 from judgebench.reports.answer_flags import COUNTED, NO_MARKS
 from judgebench.reports.board import Board, LengthControl, PublishedBeside, RankedBoard, Row
 from judgebench.reports.board_data import BoardData
@@ -138,8 +137,9 @@ def leaderboards(
             f"{which} has no weighted win rate: --upstream and --style-control are of benchmarks "
             "whose judges say how clear a win is, such as arena_hard"
         )
-    # Statistics need it later; while verdicts are read another core can load it.
-    Thread(target=import_module, args=("scipy.special",)).start()
+    if not SCORING.issuperset(judge.spec.kind for judge in store.judges()):
+        # Statistics of comparisons need it later; while verdicts are read it is loaded beside.
+        Thread(target=import_module, args=("scipy.special",)).start()
     data = BoardData(store, which, panels)
     for name in by:
         if (
@@ -204,8 +204,8 @@ class _Boards:
             if kind.kind == "preference":
                 found = self._length.controlled(kind, verdicts, by_judge)
             else:
-                metric = ACCURACY if kind.kind == "label" else SCORE
-                found = {judge: RankedBoard(its, metric) for judge, its in by_judge.items()}
+                its = by_judge.items()
+                found = {judge: RankedBoard(own, kind.metric.name) for judge, own in its}
             for judge, ranked in found.items():
                 beside: Sequence[PublishedBeside] = ()
                 if self.which.published:
@@ -385,8 +385,7 @@ class _Boards:
         figures = self.data.figures if kind.kind == "label" and report.rates else ()
         styled = self.styled.get((judge, kind.opponent or ""))
         # The ends of what the metric can be, where it has any.
-        scale: tuple[float, float] | None = 0.0, PERCENT if kind.kind == "preference" else 1.0
-        if kind.kind == "score":
+        if (scale := kind.metric.scale) is None:
             on_scales = counted(*(verdicts[name] for name in ("judge", "kind", "low", "high")))
             ends = [
                 (float(low), float(high))

@@ -28,7 +28,6 @@ from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.length_controlled import LengthCalibration, at_equal_length
 from judgebench.metrics.measures import TURN, by_turn, group_names
 from judgebench.metrics.paired import (
-    METRIC_OF,
     PairedModels,
     PairedTests,
     compare,
@@ -37,6 +36,7 @@ from judgebench.metrics.paired import (
     paired_models,
 )
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS, SetOfTwo, of_confidences
+from judgebench.metrics.registry import VERDICT_METRICS
 from judgebench.metrics.scores import DIMENSION, WHY, of_part, with_parts
 from judgebench.metrics.verdict_spread import average_nights
 from judgebench.metrics.win_rate import LENGTH_CONTROLLED, WEIGHTED, WIN_RATE
@@ -58,7 +58,7 @@ from judgebench.reports.length_calibrations import Calibrations
 from judgebench.reports.runs import run_ref
 from judgebench.store import Store
 
-METRICS = (*METRIC_OF.values(), LENGTH_CONTROLLED, *CONFIDENCE_METRICS, WEIGHTED)
+METRICS = (*VERDICT_METRICS, LENGTH_CONTROLLED, *CONFIDENCE_METRICS, WEIGHTED)
 """By what two models can be compared."""
 
 GroupOf: TypeAlias = Mapping[str, str | Sequence[str]]
@@ -301,7 +301,7 @@ class PairData:
             group_of = self._group_of(group) if by is None else self.board.groups(by)
         pair = paired_models(
             verdicts, kind, judge, *two,
-            labels=labels, balance=self.board.balance if kind.kind == "score" else None,
+            labels=labels, balance=self.board.balance,
             group_of=group_of, group=group or None, weighted=weighted,
         )  # fmt: skip
         return pair if figure is None or weighted is not None else _as_figure(pair, figure)
@@ -567,7 +567,7 @@ def board_meant(
     fitting = [
         (kind, judge)
         for kind, judge in boards
-        if (not metric or METRIC_OF[kind.kind] == metric)
+        if (not metric or kind.metric.name == metric)
         and (test.judge is None or judge == test.judge)
         and test.opponent in (None, kind.opponent)
     ]
@@ -604,7 +604,7 @@ def board_meant(
 def _said(kind: BoardKind, judge: str, *, several: bool) -> str:
     """A board by its judge and metric, and where others differ in it by its opponent."""
     against = f" against {kind.opponent}" if several and kind.opponent else ""
-    return f"{judge} ({METRIC_OF[kind.kind]}{against})"
+    return f"{judge} ({kind.metric.name}{against})"
 
 
 def _judged_otherwise(
@@ -620,7 +620,7 @@ def _judged_otherwise(
     }
     for kind, seen in data.seen.items():
         both = [[j for j in sorted(of_name) if (j, model) in seen] for model in two]
-        if all(both) and (not metric or METRIC_OF[kind.kind] == metric):
+        if all(both) and (not metric or kind.metric.name == metric):
             return kind, both[0][0]
     return None
 

@@ -17,7 +17,6 @@ from typing import Any, ClassVar, NamedTuple
 
 from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import BoardKind
-from judgebench.metrics.paired import METRIC_OF
 from judgebench.metrics.registry import metric
 from judgebench.metrics.win_rate import WEIGHTED
 from judgebench.plain_text import counted
@@ -608,7 +607,7 @@ class _Gate:
         stated = None
         if self._stated is not None and self._share is None:
             named = which.name, which.version, self._judge
-            ranks = [METRIC_OF[kind.kind], *([WEIGHTED] if which.weighted is not None else [])]
+            ranks = [kind.metric.name, *([WEIGHTED] if which.weighted is not None else [])]
             for metric in self._data.board.figures if self._data.has_figures(kind) else ranks:
                 stated = stated or board_test(self._stated, *named, metric)
         about = {"benchmark": str(which), "judge": self._judge}
@@ -624,7 +623,5 @@ class _Gate:
         width = self._data.pair(kind, self._judge, two, None).width
         if not math.isfinite(width):
             raise UsageError("a scale without ends has no share of which a drop could be allowed")
-        unit = 100.0 if kind.kind == "preference" else 1.0
-        return Policy(
-            tests=[GateTest(**about, max_drop=self._share * width * unit)], alpha=self._alpha
-        )
+        drop = self._share * width * kind.metric.times
+        return Policy(tests=[GateTest(**about, max_drop=drop)], alpha=self._alpha)

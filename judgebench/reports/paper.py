@@ -33,9 +33,9 @@ from judgebench.errors import ConfigError, UsageError, unknown_name
 from judgebench.metrics.accuracy import sign_of
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.paired import METRIC_OF, compare
+from judgebench.metrics.paired import compare
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
-from judgebench.metrics.registry import Direction, digits, heading
+from judgebench.metrics.registry import OF_VERDICTS, Direction, digits, heading
 from judgebench.metrics.registry import metric as entry
 from judgebench.metrics.scores import OFFICIAL, UNREAD_AS
 from judgebench.metrics.style_controlled import STYLE_CONTROLLED
@@ -198,7 +198,7 @@ PUBLISHED = "published"
 NOT_OURS = "‡"
 """What stands at a number that is published, whether or not it compares with ours."""
 
-_KINDS: Mapping[str, Any] = {metric: kind for kind, metric in METRIC_OF.items()}
+_KINDS: Mapping[str, Any] = {one.name: kind for kind, one in OF_VERDICTS.items()}
 _FEWEST = 100
 """Of so many tests together even the strictest has draws enough."""
 

@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 
 from judgebench.columns import grouped
 from judgebench.execution.forecast import Designs, Detectable, PassesUnchanged, PlanRow
-from judgebench.execution.plan import verdicts_each
 from judgebench.execution.resolve import JudgeAssignment
 from judgebench.metrics.paired import HEAD_TO_HEAD, every_pair, spread_of
 from judgebench.metrics.registry import metric as entry
@@ -222,7 +221,7 @@ def _median(
             kind,
             judge,
             labels=data.which.labels,
-            balance=data.board.balance if kind.kind == "score" else None,
+            balance=data.board.balance,
             weighted=data.which.weighted if weighted else None,
             most=MOST_PAIRS,
         )
@@ -576,7 +575,7 @@ def compared(
         level=level,
         board_items=board_items,
         spread=None if heads is None else heads.spread,
-        board_each=asked * verdicts_each(assignment),
+        board_each=asked * assignment.verdicts_each,
         head_each=asked
         * len(BOTH)
         * (assignment.asked.config.judge_samples if assignment.asks else 1),

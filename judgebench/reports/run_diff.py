@@ -26,7 +26,7 @@ from judgebench.metrics.accuracy import of_rate
 from judgebench.metrics.board_kinds import BoardKind, by_board
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.measures import by_turn, tags
-from judgebench.metrics.paired import METRIC_OF, before_and_after
+from judgebench.metrics.paired import before_and_after
 from judgebench.metrics.registry import metric
 from judgebench.metrics.scores import with_parts
 from judgebench.metrics.verdict_table import verdict_values
@@ -797,7 +797,7 @@ def _moves(
             found = before_and_after(
                 _by_turn(which, one, first.contents), _by_turn(which, other, first.contents),
                 shared, kind, judge.label,
-                labels=labels, balance=balance if kind.kind == "score" else None,
+                labels=labels, balance=balance,
                 weighted=which.weighted if figure == WEIGHTED else None,
                 units=first.contents, intervals=intervals,
             )  # fmt: skip
@@ -809,7 +809,7 @@ def _moves(
                 judge=judge,
                 model=model,
                 opponent=opponent,
-                metric=figure or METRIC_OF[kind.kind],
+                metric=figure or kind.metric.name,
                 items=Items(len(shared), *alone),
                 a=found.first,
                 b=found.second,

@@ -16,7 +16,7 @@ from judgebench.columns import counted, grouped, marked
 from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.paired import ends_of, unit_of
+from judgebench.metrics.paired import ends_of
 from judgebench.metrics.scores import NO_ENDS, SCORE, scores
 from judgebench.metrics.verdict_table import verdict_values
 from judgebench.records import Estimate
@@ -179,9 +179,14 @@ def _in_common(scored: Samples, said: Samples) -> int:
 
 
 def _about(data: BoardData, kind: BoardKind, model: str, samples: int) -> dict[str, Any]:
-    metric = {"label": "accuracy", "preference": "win_rate"}.get(kind.kind, SCORE)
-    which = {"benchmark": data.which.name, "version": data.which.version, "metric": metric}
-    return {**which, "model": model, "model_id": data.model_ids[model], "samples": samples}
+    which = {"benchmark": data.which.name, "version": data.which.version}
+    return {
+        **which,
+        "metric": kind.metric.name,
+        "model": model,
+        "model_id": data.model_ids[model],
+        "samples": samples,
+    }
 
 
 def _said(
@@ -192,7 +197,7 @@ def _said(
         one for name in judges for one in find_judges(name, data.judges, data.store, data.which)
     }
     verdicts: Columns = data.verdicts.get(kind, {"judge": []})
-    unit = unit_of(kind)
+    unit = kind.metric.times
     found: dict[str, tuple[dict[str, Samples], Ends]] = {}
     for judge in sorted(counted(verdicts["judge"])):
         if wanted and judge not in wanted:

@@ -269,7 +269,8 @@ def training(
         shown,
         [model for model in at if model],
         labels=which.labels,
-        balance=data.balance if kind.kind == "score" else None,
+        balance=data.balance,
+        weighted=which.weighted if kind.opponent is not None else None,
         intervals=intervals or Intervals(level=level),
     )
     if not found.models:

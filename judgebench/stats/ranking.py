@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
+from statistics import NormalDist
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -320,8 +321,6 @@ def rank_sets(
     .. [2] O. Ledoit, M. Wolf (2004), Honey, I Shrunk the Sample Covariance Matrix, The Journal of
        Portfolio Management 30(4), 110-119: the target of constant correlation.
     """
-    from scipy.special import ndtri, stdtr
-
     if not 0.0 <= width < np.inf:
         raise ValueError(f"the width of a scale is finite and not negative, not {width}")
     value, spread = np.asarray(values, dtype=np.float64), np.asarray(covariance, dtype=np.float64)
@@ -346,10 +345,32 @@ def rank_sets(
         multiple = np.where(
             varies,
             _order_statistic(largest, 1.0 - (1.0 - level) * (1.0 - still)),
-            -ndtri((1.0 - level) / (2.0 * n_pairs)),
+            -NormalDist().inv_cdf((1.0 - level) / (2.0 * n_pairs)),
         )
-        sure[among] = -ndtri(stdtr(both - 1.0, -t)) > multiple
+        sure[among] = _rarer(t, both - 1.0, multiple)
     return _sets(sure, ranked)
+
+
+def _rarer(t: Floats, free: Floats, multiple: Floats) -> Bools:
+    """Where Student's t, with so many degrees of freedom, is rarer than a normal's deviation.
+
+    Bounds of the deviation that is as rare [1]_ tell nearly all apart, without what takes longer to
+    load than most boards to compute.
+
+    References
+    ----------
+    .. [1] D. L. Wallace (1959), Bounds on Normal Approximations to Student's and the Chi-Square
+       Distributions, The Annals of Mathematical Statistics 30(4), 1121-1130.
+    """
+    most = np.sqrt(free * np.log1p(np.square(np.maximum(t, 0.0)) / free))
+    least = most * np.sqrt(1.0 - 0.5 / free)
+    rarer = least > multiple
+    close = (most > multiple * (1.0 - _ROUNDING)) & (least < multiple * (1.0 + _ROUNDING))
+    if close.any():
+        from scipy.special import ndtri, stdtr
+
+        rarer[close] = -ndtri(stdtr(free[close], -t[close])) > multiple[close]
+    return np.asarray(rarer)
 
 
 def _smoothed(covariance: Floats, units: float) -> Floats:

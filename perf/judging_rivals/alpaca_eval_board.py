@@ -23,7 +23,7 @@ from alpaca_eval.metrics import glm_winrate
 BASELINE, JUDGE = "gpt4_1106_preview", "weighted_alpaca_eval_gpt4_turbo"
 
 
-def annotations(figures: Path) -> dict[str, pd.DataFrame]:
+def annotated(figures: Path) -> dict[str, pd.DataFrame]:
     """Each model's annotations as alpaca-eval loads them, in the order of its file."""
     lengths = pd.read_csv(figures / "instructions.csv")["baseline_length"]
     table = pd.read_parquet(figures / "verdicts.parquet").sort_values(["model", "row"])
@@ -71,7 +71,7 @@ def length_controlled(rows: pd.DataFrame) -> float:
 
 def main() -> None:
     figures, rounds, model = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-    by_model = annotations(figures)
+    by_model = annotated(figures)
     with tempfile.TemporaryDirectory() as folder:
         local = Path(folder) / "df_gamed.csv"
         anchors(figures, local)

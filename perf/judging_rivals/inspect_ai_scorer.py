@@ -23,7 +23,7 @@ from inspect_ai.scorer import model_graded_qa  # noqa: E402
 from inspect_ai.solver import Generate, Solver, TaskState, solver  # noqa: E402
 
 
-@solver
+@solver  # type: ignore[untyped-decorator]  # Inspect AI is not read
 def recorded_answer() -> Solver:
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         state.output = ModelOutput.from_content("recorded", state.metadata["text"])

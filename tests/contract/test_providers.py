@@ -21,8 +21,8 @@ import pytest
 
 from judgebench import registry
 from judgebench.config import Endpoint
+from judgebench.dialogue import no_verdict
 from judgebench.errors import CallError, ConfigError
-from judgebench.judges.readers.replies import no_verdict
 from judgebench.providers import http
 from judgebench.providers.compose import Providers
 from judgebench.providers.http import HttpProvider

@@ -136,8 +136,11 @@ def test_data_says_what_is_here_and_how_to_get_the_rest(typed: Typed) -> None:
     assert code == 65
     assert "trivia_judging@v1 is missing" in err
     code, _, err = typed("data", "verify", "trivia_juging")
-    assert code == 78
+    assert code == 64
     assert "did you mean 'trivia_judging'?" in err
+    code, _, err = typed("data", "import", "trivia_judging@v2", "nowhere")
+    assert code == 64
+    assert "no version of trivia_judging called 'v2'" in err
     assert "there is nothing to pull" in typed("data", "pull", "trivia_judging_mini")[2]
     assert typed("data", "import", "trivia_judging", "nowhere")[0] == 65
 
@@ -166,7 +169,7 @@ def test_what_can_be_pulled_is_listed(typed: Typed) -> None:
 
 def test_a_slip_of_the_pen_is_said_before_anything_is_fetched(typed: Typed, tmp_path: Path) -> None:
     code, _, err = typed("data", "pull", "trivia_judging", "alpaca_evil")
-    assert code == 78
+    assert code == 64
     assert "did you mean 'alpaca_eval'?" in err
     assert not (tmp_path / "data").exists()
 

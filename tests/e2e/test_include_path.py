@@ -89,7 +89,7 @@ def test_the_command_line_and_the_environment_name_folders(
     assert run(["judge", "try", str(file)]) == 78
     assert run(["judge", "try", str(file), f"--include-path={elsewhere}"]) == 0
     monkeypatch.setattr(registry, "_included", [])
-    assert run(["data", "verify", "rivers"]) == 78
+    assert run(["data", "verify", "rivers"]) == 64
     monkeypatch.setenv(INCLUDE_PATH, str(elsewhere))
     assert run(["data", "verify", "rivers"]) == 0
 

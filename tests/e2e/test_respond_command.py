@@ -134,7 +134,7 @@ def test_what_is_not_understood(tmp_path: Path, words: tuple[str, ...], says: st
 
 def test_a_benchmark_that_is_none(tmp_path: Path, openai: Loopback) -> None:
     done = respond(tmp_path, "--model", MODEL, "--tasks", "trivia_judging_mimi")
-    assert done.code == 78
+    assert done.code == 64
     assert "did you mean 'trivia_judging_mini'?" in done.err
 
 

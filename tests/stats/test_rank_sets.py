@@ -21,7 +21,7 @@ from scipy import stats
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.ranked_rows import ranks
 from judgebench.stats import ranking
-from judgebench.stats.ranking import rank_sets
+from judgebench.stats.ranking import _rarer, rank_sets
 from judgebench.stats.resample import (
     jackknife_covariance,
     leave_one_out_sums,
@@ -141,6 +141,25 @@ class TestSecondImplementation:
         expected = sum((row[0] - means[0]) * (row[1] - means[1]) for row in both) / (len(both) - 1)
         assert found[0, 1] == pytest.approx(expected)
         assert np.isnan(replicate_covariance(drawn[:1])).all()
+
+
+class TestBoundsOfStudentsT:
+    def test_they_tell_pairs_apart_as_the_distribution_does(self) -> None:
+        from scipy.special import ndtri, stdtr
+
+        draw = np.random.default_rng(4)
+        free = np.exp(draw.uniform(0.0, 11.0, 20_000))
+        t = draw.normal(size=20_000) * draw.choice([1.0, 3.0, 10.0], 20_000)
+        normal = -ndtri(stdtr(free, -t))
+        for multiple in (np.full_like(t, 2.5), np.abs(normal), normal.clip(0.0) * (1.0 - 1e-13)):
+            np.testing.assert_array_equal(_rarer(t, free, multiple), normal > multiple)
+        assert not _rarer(t, free, np.full_like(t, np.inf)).any()
+
+    def test_what_is_far_apart_loads_no_library(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "scipy.special", None)
+        spread = np.diag([1e-4, 1e-4, 1e-4])
+        found = rank_sets([0.9, 0.5, 0.5], spread, units=500, width=1.0)
+        assert found.tolist() == [[1, 2, 2], [1, 3, 3]]
 
 
 class TestBadInput:

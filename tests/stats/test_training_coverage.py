@@ -40,3 +40,13 @@ def test_they_hold_where_nearly_all_is_right(simulation: Any) -> None:
     held = simulation.simulate(60, np.full(6, 0.97), 0.3, 60)
     assert held.band / held.n >= 0.9
     assert held.corrected / held.n >= 0.93
+
+
+def test_they_hold_where_clear_wins_count_more(simulation: Any) -> None:
+    held = simulation.simulate_weighed(60, np.full(6, 0.6), 0.3, 60)
+    assert held.alone / held.n < 0.85
+    assert held.band / held.n >= 0.88
+    assert held.too_high / held.n > 0.8
+    assert held.corrected_too_high / held.n == pytest.approx(0.5, abs=0.17)
+    assert held.corrected / held.n >= 0.9
+    assert held.worse / held.n < 0.07

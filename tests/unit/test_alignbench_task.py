@@ -268,7 +268,7 @@ def test_a_pull_brings_questions_prompt_and_definitions(
         f"{UPSTREAM}/config/dimension_definition.json": json.dumps(definitions),
     }
     tasks = alignbench_gold.half(tmp_path, monkeypatch)
-    imported = load_benchmark("alignbench").data_sha
+    imported = load_benchmark("alignbench").data.sha
     monkeypatch.setenv("JUDGEBENCH_DATA", str(tmp_path / "another"))
     description = tasks / "alignbench" / "benchmark.toml"
     said = description.read_text(encoding="utf-8")

@@ -7,8 +7,8 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
-from judgebench.judges.flags import case_flags
-from judgebench.records import Case, Item, Message, Response
+from judgebench.judges.flags import text_flags
+from judgebench.records import Response
 from tests.table import over_rows
 
 FOLDER = Path(__file__).parents[2] / "tasks" / "alpaca_eval_mini"
@@ -102,16 +102,7 @@ def test_readme_names_the_marked_answers() -> None:
     marked: dict[str, set[int]] = {}
     for item in ITEMS:
         for model in MODELS:
-            case = Case(
-                item=Item(
-                    benchmark="alpaca_eval_mini",
-                    version="1",
-                    id=item["id"],
-                    turns=(Message(role="user", content=item["question"]),),
-                ),
-                responses=(response(item["id"], ANSWERS[item["id"], model]),),
-            )
-            if case_flags(case, max_answer_chars=20_000)[0]:
+            if text_flags(ANSWERS[item["id"], model], 20_000):
                 marked.setdefault(model, set()).add(int(item["id"]))
     said = README.split("the marks on boards name ")[1].split(".\n")[0]
     assert marked == {

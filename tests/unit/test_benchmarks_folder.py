@@ -125,7 +125,7 @@ def test_a_folder_of_ones_own(own: Path) -> None:
     benchmark = load_benchmark("rivers")
     assert benchmark.items(1)[0].benchmark == "rivers"
     other = load_benchmark("trivia_judging_mini")
-    assert benchmark.data_sha == other.data_sha
+    assert benchmark.data.sha == other.data.sha
 
 
 def test_changed_questions_are_another_data_sha_and_refused_if_pinned(own: Path) -> None:
@@ -135,7 +135,7 @@ def test_changed_questions_are_another_data_sha_and_refused_if_pinned(own: Path)
     row["references"].append("Duna")
     (own / "items.jsonl").write_text("\n".join([json.dumps(row), *rows[1:]]) + "\n")
     benchmark = load_benchmark("rivers")
-    assert benchmark.data_sha != before
+    assert benchmark.data.sha != before
     toml = own / "benchmark.toml"
     toml.write_text(toml.read_text().replace("[versions.1]", f'[versions.1]\nsha256 = "{before}"'))
     with pytest.raises(InputError, match="are not the questions of rivers@1"):

@@ -120,7 +120,7 @@ def test_pairs_are_pulled_and_their_judges_measured(standin: FileHost, tmp_path:
     items = load_benchmark("judgebench_pairs").items()
     assert [(item.id, item.category) for item in items] == [(f"p{n}", "coding") for n in range(3)]
     assert items[0].question == "Q0\u2028?"
-    brought = load_benchmark("judgebench_pairs").brought
+    brought = load_benchmark("judgebench_pairs").data.brought
     assert brought is not None
     assert brought.models == ("response_A",)
     file = written(

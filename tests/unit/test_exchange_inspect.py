@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.errors import InputError, UsageError
-from judgebench.exchange import inspect_evals
 from judgebench.exchange.inspect_evals import read_inspect
 from judgebench.reports.leaderboard import leaderboards
+from judgebench.rows import zip_members
 from judgebench.store import Store, open_store
 from tests.table import over_rows
 from tests.unit.evaluated import (
@@ -484,8 +485,8 @@ def test_several_frames_of_zstandard_are_one_member(tmp_path: Path) -> None:
         info = zipfile.ZipInfo("x")
         log.writestr(info, b"".join(pa.compress(h, codec="zstd", asbytes=True) for h in halves))
         info.compress_type, info.file_size = ZSTANDARD, 2000
-        info.CRC = inspect_evals.zlib.crc32(b"".join(halves))
-    with inspect_evals.ZipMembers(path) as members:
+        info.CRC = zlib.crc32(b"".join(halves))
+    with zip_members(path) as members:
         assert members.read("x") == b"".join(halves)
 
 

@@ -14,7 +14,7 @@ import pytest
 from judgebench import extras
 from judgebench.config import load_suite
 from judgebench.errors import ConfigError
-from judgebench.execution.preflight import check_extras, extras_of
+from judgebench.execution.pool import check_extras, extras_of
 from judgebench.execution.resolve import resolve
 from judgebench.extras import EXTRAS, absent, install_line, is_installed
 from judgebench.records import Response, Runtime

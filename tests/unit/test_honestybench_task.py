@@ -203,7 +203,7 @@ def test_the_official_sentence_asks_where_it_is_here(
     monkeypatch.setattr("judgebench.benchmarks.data.official_judging", lambda _: changed.judging)
     asked = load_benchmark("honestybench_mini")
     assert asked.items(1)[0].prompt == f"Say it: {own.items(1)[0].question}"
-    assert asked.prompt_sha != own.prompt_sha
+    assert asked.data.prompt_sha != own.data.prompt_sha
 
 
 def test_the_mini_set_is_judged_as_the_large_one() -> None:

@@ -229,7 +229,7 @@ def test_gold(name: str) -> None:
     state = import_data(name, alignbench_gold.GOLD)
     assert (state.state, state.items) == ("ready", 100)
     benchmark = load_benchmark(name)
-    brought = benchmark.brought
+    brought = benchmark.data.brought
     assert brought is not None
     assert len(brought.models) == (8 if name == POINT else 1)
     assert brought.labels is not None
@@ -238,7 +238,7 @@ def test_gold(name: str) -> None:
     assert sum(isinstance(one, Preference) for one in verdicts) == (0 if name == POINT else 100)
     types = TYPES
     assert {item.category for item in benchmark.items()} < types.keys()
-    assert load_benchmark("alignbench_mini").brought is None
+    assert load_benchmark("alignbench_mini").data.brought is None
 
 
 def test_one_sample_does_not_pass_for_the_other() -> None:

@@ -149,7 +149,7 @@ def test_scores_as_json_are_held_by_a_schema(prompt: str, before: dict[str, str]
     for other, reason in (
         ({**scores, "综合得分": 11}, "a score outside 1 to 10"),
         ({**scores, "清晰度": 7.5}, "a score that is no whole number"),
-        ({**before, "综合得分": 6}, "not the JSON that was asked for"),
+        ({**before, "综合得分": 6}, "not the JSON that was asked for: no '清晰度'"),
     ):
         assert read(judge, case, json.dumps(other)) == Unreadable(reason=reason)
     assert read(judge, case, f"{said}\n{said}") == Unreadable(reason="not one JSON object")

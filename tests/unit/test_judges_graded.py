@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.errors import ConfigError
-from judgebench.judges.frame import Shown
 from judgebench.judges.kinds import KINDS
 from judgebench.judges.lexical import NO_RIGHT_OPTION
 from judgebench.judges.prompt import PromptJudge
@@ -29,7 +28,7 @@ from judgebench.records import (
     Unreadable,
     Verdict,
 )
-from judgebench.template import PromptText, lettered, reference_to, right_letter
+from judgebench.template import PromptText, Shown, lettered, reference_to, right_letter
 from tests.table import over_rows
 from tests.unit.hostile import HOSTILE
 from tests.unit.judging import asked_text, read, talk

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
 
 import pytest
 
 from judgebench import keys, registry
+from judgebench.benchmarks.own_prompts import OwnPrompts
 from judgebench.config import BenchmarkConfig
 from judgebench.errors import ConfigError
 from judgebench.execution.resolve import JudgeAssignment, ResolvedBenchmark
@@ -39,17 +39,10 @@ def judge(metric: str, **options: object) -> NumberJudge:
 ITEM = Item(benchmark="sums", version="2", id="7", turns=(Message(role="user", content="2 + 2?"),))
 
 
-class Sums:
-    """All of a benchmark that is asked what a judge sees."""
-
-    def case(self, item: Item, responses: Sequence[Response]) -> Case:
-        return Case(item=item, responses=(*responses,))
-
-
 def shown(raw: str, *, reasoning: str | None = None) -> Case:
     """What the judge sees of the answer 4, where this was generated."""
     section = BenchmarkConfig(name="sums", lm_eval_task="sums")
-    its: Any = Sums()
+    its = OwnPrompts(name="sums", path=Path("sums.jsonl"), questions=())
     assignment = JudgeAssignment(
         name="lm_eval/exact_match",
         asked=ResolvedBenchmark(config=section, benchmark=its, items=(ITEM,), every_item=(ITEM,)),

@@ -168,10 +168,13 @@ def test_with_reasons_the_verdict_carries_the_code_of_the_texts() -> None:
         ('{"winner": "A"}', "A"),
         (' {"winner":"tie"}\n', "tie"),
         ('```json\n{"winner": "B"}\n```', "B"),
-        ('{"winner": "a"}', "(not the JSON that was asked for)"),
-        ('{"winner": ["A"]}', "(not the JSON that was asked for)"),
-        ('{"winner": null}', "(not the JSON that was asked for)"),
-        ('{"reason": "", "winner": "A"}', "(not the JSON that was asked for)"),
+        ('{"winner": "a"}', "(not the JSON that was asked for: 'winner' is none of A, B, tie)"),
+        ('{"winner": ["A"]}', "(not the JSON that was asked for: 'winner' is none of A, B, tie)"),
+        ('{"winner": null}', "(not the JSON that was asked for: 'winner' is none of A, B, tie)"),
+        (
+            '{"reason": "", "winner": "A"}',
+            "(not the JSON that was asked for: 'reason' was not asked for)",
+        ),
         ('{"winner": "A", "winner": "B"}', "(two verdicts)"),
         ('{"winner": "A"} {"winner": "A"}', "(not one JSON object)"),
         ('A: {"winner": "A"}', "(not one JSON object)"),
@@ -193,7 +196,10 @@ def test_json_with_reasons() -> None:
     assert list(schema["properties"]) == schema["required"] == ["reason", "winner"]
     assert schema["properties"]["winner"]["enum"] == ["A", "B", "tie"]
     assert verdict == FIRST
-    assert isinstance(read(explaining, PAIR, '{"winner": "A"}'), Unreadable)
+    assert read(explaining, PAIR, '{"winner": "A"}') == FIRST
+    assert shown(read(explaining, PAIR, '{"reason": "A"}')) == (
+        "(not the JSON that was asked for: no 'winner')"
+    )
 
 
 def test_soft_verdicts_by_the_first_token() -> None:

@@ -92,10 +92,13 @@ def test_a_blank_answer_has_the_lowest_score_without_a_call() -> None:
         ('{"reason": "r", "score": 0}', "a score outside 1 to 10"),
         ('{"reason": "r", "score": NaN}', "a score outside 1 to 10"),
         ('{"reason": "r", "score": 1e999}', "a score outside 1 to 10"),
-        ('{"reason": "r", "score": "7"}', "not the JSON that was asked for"),
-        ('{"reason": "r", "score": true}', "not the JSON that was asked for"),
-        ('{"reason": "r", "score": [7]}', "not the JSON that was asked for"),
-        ('{"score": 7}', "not the JSON that was asked for"),
+        ('{"reason": "r", "score": "7"}', "not the JSON that was asked for: 'score' is no number"),
+        ('{"reason": "r", "score": true}', "not the JSON that was asked for: 'score' is no number"),
+        ('{"reason": "r", "score": [7]}', "not the JSON that was asked for: 'score' is no number"),
+        ('{"score": 7}', 7),
+        ('{"score": 7, "score": 7}', "two verdicts"),
+        ('{"reason": "r"}', "not the JSON that was asked for: no 'score'"),
+        ('{"why": "r", "score": 7}', "not the JSON that was asked for: 'why' was not asked for"),
         ('{"reason": "r", "score": 7, "score": 8}', "two verdicts"),
         ('Score: {"reason": "r", "score": 7}', "not one JSON object"),
         ("", "empty reply"),
@@ -117,7 +120,10 @@ def test_dimensions_and_the_whole() -> None:
         value=3.5, low=1, high=5, parts=parts
     )
     assert rated(read(judge(content), ANSWER, '{"reason": "r", "accuracy": 5, "score": 3}')) == (
-        "not the JSON that was asked for"
+        "not the JSON that was asked for: no 'tone'"
+    )
+    assert rated(read(mean, ANSWER, '{"reason": "r", "accuracy": 5, "tone": 2}')) == (
+        "not the JSON that was asked for: 'reason' was not asked for"
     )
 
 

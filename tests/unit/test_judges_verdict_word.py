@@ -130,10 +130,19 @@ def test_upstreams_reader_looks_at_the_beginning_alone(reply: str, read: str) ->
         ('{"verdict": "correct"}', "correct"),
         (' {"verdict":"incorrect"}\n', "incorrect"),
         ('{"verdict": "correct", "verdict": "incorrect"}', "(two verdicts)"),
-        ('{"verdict": "Correct"}', "(not the JSON that was asked for)"),
-        ('{"verdict": ["correct"]}', "(not the JSON that was asked for)"),
-        ('{"verdict": "correct", "why": ""}', "(not the JSON that was asked for)"),
-        ("{}", "(not the JSON that was asked for)"),
+        (
+            '{"verdict": "Correct"}',
+            "(not the JSON that was asked for: 'verdict' is none of correct, incorrect)",
+        ),
+        (
+            '{"verdict": ["correct"]}',
+            "(not the JSON that was asked for: 'verdict' is none of correct, incorrect)",
+        ),
+        (
+            '{"verdict": "correct", "why": ""}',
+            "(not the JSON that was asked for: 'why' was not asked for)",
+        ),
+        ("{}", "(not the JSON that was asked for: no 'verdict')"),
         ('["correct"]', "(not one JSON object)"),
         ("correct", "(not one JSON object)"),
         ('{"verdict": "correct"} {"verdict": "correct"}', "(not one JSON object)"),

@@ -187,12 +187,24 @@ def test_an_aspect_that_does_not_apply_is_left_out() -> None:
 @over_rows(
     ("said", "reason"),
     [
-        ({**SCORES, "depth": ["score"]}, "not the JSON that was asked for"),
-        ({**SCORES, "depth": [["score", 1]]}, "not the JSON that was asked for"),
-        ({"helpfulness": "3"}, "not the JSON that was asked for"),
+        (
+            {**SCORES, "depth": ["score"]},
+            "not the JSON that was asked for: the score of 'depth' is no number",
+        ),
+        (
+            {**SCORES, "depth": [["score", 1]]},
+            "not the JSON that was asked for: the score of 'depth' is no number",
+        ),
+        ({"helpfulness": "3"}, "not the JSON that was asked for: no score of 'clarity'"),
         ({**SCORES, "depth": {"reason": "…", "score": "6"}}, "a score outside 1 to 5"),
-        ({**SCORES, "depth": {"reason": "…", "score": "high"}}, "not the JSON that was asked for"),
-        ({**SCORES, "depth": {"reason": "…"}}, "not the JSON that was asked for"),
+        (
+            {**SCORES, "depth": {"reason": "…", "score": "high"}},
+            "not the JSON that was asked for: the score of 'depth' is no number",
+        ),
+        (
+            {**SCORES, "depth": {"reason": "…"}},
+            "not the JSON that was asked for: no score of 'depth'",
+        ),
         ({**SCORES, "depth": True}, "a score outside 1 to 5"),
         ({**SCORES, "depth": 10**400}, "a score outside 1 to 5"),
         (dict.fromkeys(ASPECTS, "N/A"), "nothing applies"),

@@ -12,7 +12,7 @@ import pytest
 
 from judgebench import keys
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.win_rate import WEIGHTED
+from judgebench.metrics.win_rate import WEIGHTED, WIN_RATE
 from judgebench.records import (
     Case,
     Item,
@@ -34,6 +34,7 @@ from judgebench.reports.compare import comparison
 from judgebench.reports.estimates import to_json
 from judgebench.reports.gate import gate_report
 from judgebench.reports.gate_policy import GateTest, Policy
+from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.nights import nights
 from judgebench.reports.run_diff import run_diff
 from judgebench.reports.training import training
@@ -54,6 +55,7 @@ class Bench:
     opponent: bool = False
     turns: int = 1
     categories: tuple[str, ...] = ()
+    clear: bool = True  # whether the judge says how clear a win is
 
     def items(self) -> list[Item]:
         asked = tuple(Message(role="user", content=f"turn {one}") for one in range(self.turns))
@@ -87,7 +89,8 @@ class Bench:
         if not self.opponent:
             return Score(value=float(random.integers(1, 11)), low=1.0, high=10.0)
         p, clear = float(random.integers(0, 2)), ">>" if random.random() < 0.4 else ">"
-        return Preference.from_probability(p, f"A{clear}B" if p else f"B{clear}A")
+        label = f"A{clear}B" if p else f"B{clear}A"
+        return Preference.from_probability(p, label if self.clear else None)
 
 
 SINGLE = JudgeSpec(kind="rubric", provider="p", model="g")
@@ -108,6 +111,7 @@ BENCHES = {
         Bench(name="mt_bench_mini", metric="score", spec=SINGLE, turns=2),
         Bench(name="alignbench_mini", metric="score", spec=SINGLE, categories=SIDES),
         Bench(name="arena_hard_mini", metric=WEIGHTED, spec=PAIRS, opponent=True),
+        Bench(name="arena_hard_mini", metric=WIN_RATE, spec=PAIRS, opponent=True, clear=False),
     )
 }
 
@@ -184,11 +188,16 @@ def everywhere(store: Store, bench: Bench, *, missing: bool) -> Iterator[tuple[s
     assert night.difference is not None and night.slide is not None
     yield "nights", to_json(night.difference)
     yield "slide of nights", {"value": night.slide.difference}
-    if bench.metric != WEIGHTED:
-        curve = training(store, bench.name, "r", judge=judge, opponent=opponent)
-        above = curve.checkpoints[0].above_last
-        assert above is not None
-        yield "training", {"value": -above.value, "low": -above.high, "high": -above.low}
+    curve = training(store, bench.name, "r", judge=judge, opponent=opponent)
+    (board,) = leaderboards(store, bench.name)
+    assert curve.metric == board.metric == bench.metric
+    leading = {row.model: row.leading for row in board.rows}
+    assert [one.estimate for one in curve.checkpoints] == [
+        leading[one.model] for one in curve.checkpoints
+    ]
+    above = curve.checkpoints[0].above_last
+    assert above is not None
+    yield "training", {"value": -above.value, "low": -above.high, "high": -above.low}
 
 
 @pytest.mark.parametrize("missing", [False, True])

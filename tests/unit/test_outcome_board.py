@@ -80,7 +80,7 @@ def outcomes(board: Columns, rule: OutcomeRule) -> dict[tuple[Any, ...], int]:
             else code
         )
         for judge in found.judges
-        for i, (item, models) in enumerate(zip(said.item_of, said.models_of, strict=True))
+        for i, (item, models) in enumerate(zip(said.item_of, said.model_of, strict=True))
     }
 
 
@@ -202,7 +202,7 @@ def test_labels_are_means_of_orders_by_repeat(board: Columns) -> None:
     found = pair_labels(board)
     said = found.verdicts
     assert all(
-        said.models[said.models_of[pair]] != ("c", "c")
+        said.models[said.model_of[pair]] != ("c", "c")
         for labels in found.of.values()
         for pair in labels.pair
     )

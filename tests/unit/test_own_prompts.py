@@ -18,13 +18,13 @@ from judgebench.benchmarks.own_prompts import (
     questions_sha,
     read_questions,
 )
-from judgebench.config import BenchmarkConfig, load_suite
+from judgebench.config import BenchmarkConfig, Suite, load_suite
 from judgebench.errors import ConfigError, InputError
 from judgebench.execution.resolve import resolve
-from judgebench.judges.frame import conversation
 from judgebench.keys import canonical_json
 from judgebench.records import Message, Response
 from judgebench.responses.remote import messages_of
+from judgebench.template import conversation
 from tests.table import over_rows
 
 SUITE = Path(__file__).parents[2] / "suites" / "own_prompts" / "suite.yaml"
@@ -257,14 +257,22 @@ def test_items_are_what_the_file_asks(tmp_path: Path) -> None:
     assert (first.question, first.prompt, first.language) == ("怎么退货？", None, "zh")
     assert first.metadata == {"tier": 2}
     assert (len(second.turns), second.question) == (4, "Number 17.")
-    assert benchmark.needs_chat_template
-    assert not own(jsonl(tmp_path, {"prompt": "a"})).needs_chat_template
+
+
+def test_a_conversation_is_put_to_no_model_as_plain_text(tmp_path: Path) -> None:
+    section = {"name": "support", "items": jsonl(tmp_path, {"turns": TALK}), "judges": []}
+    local = {"model_args": {"pretrained": "m"}, "apply_chat_template": False}
+    models = [{"name": "base", "lm_eval": local}]
+    suite = Suite.model_validate({"name": "s", "models": models, "benchmarks": [section]})
+    said = r"^model base: the benchmark support has conversations of several turns, which no plain"
+    with pytest.raises(ConfigError, match=said):
+        resolve(suite)
 
 
 def test_every_model_is_asked_plainly(tmp_path: Path) -> None:
     first = own(jsonl(tmp_path, {"prompt": "a"}))
     second = own(jsonl(tmp_path, {"prompt": "{question}"}), name="other")
-    assert first.prompt_sha == second.prompt_sha
+    assert first.data.prompt_sha == second.data.prompt_sha
 
 
 # How it is judged ---------------------------------------------------------------------------------

@@ -292,6 +292,49 @@ def test_replies_on_a_full_disk_wait_until_there_is_room(
     assert all(store.reply(n.to_bytes(32)) is not None for n in range(20))
 
 
+def test_a_long_reader_is_waited_for_at_a_limit_and_then_with_each_eighth_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a thousandth of the usual sizes; no wait takes its second."""
+    limit = sqlite._FORCE_AT >> 10
+    assert limit == 256 << 10
+    monkeypatch.setattr(sqlite, "_LOOK_EVERY", 1)
+    monkeypatch.setattr(sqlite, "_FOLD_AT", limit // 32)
+    monkeypatch.setattr(sqlite, "_FORCE_AT", limit)
+    settings = [one for one in sqlite._SETTINGS if "journal_size_limit" not in one]
+    monkeypatch.setattr(sqlite, "_SETTINGS", (*settings, f"journal_size_limit = {limit}"))
+    path, log = tmp_path / "x.db", tmp_path / "x.db-wal"
+    waits: list[tuple[int, int]] = []  # for how long, and how large the log was then
+    within = sqlite.SQLite._within
+
+    def at_once(database: sqlite.SQLite, wait_ms: int, statement: str) -> None:
+        if "TRUNCATE" in statement:
+            waits.append((wait_ms, log.stat().st_size))
+        within(database, 0, statement)
+
+    monkeypatch.setattr(sqlite.SQLite, "_within", at_once)
+    number, commit = 0, 64 << 10  # bytes that one commit adds to the log at most
+    with open_store(str(path)) as store:
+        reader = sqlite3.connect(path, isolation_level=None)
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM replies").fetchone()
+        while log.stat().st_size < 2 * limit:
+            put(store, number := number + 1)
+        sizes = [size for _, size in waits]
+        assert {wait_ms for wait_ms, _ in waits} == {1000}
+        assert limit < sizes[0] < limit + commit
+        for earlier, later in pairwise(sizes):
+            assert limit // 8 < later - earlier < limit // 8 + commit
+        assert 5 <= len(sizes) <= 9
+
+        reader.close()  # nobody reads: the log begins anew, is cut to the limit, and nobody waits
+        for _ in range(50):
+            put(store, number := number + 1)
+        assert log.stat().st_size == limit
+        assert len(waits) == len(sizes)
+        assert all(store.reply(n.to_bytes(32)) is not None for n in range(1, number + 1))
+
+
 def test_a_log_that_finds_no_room_to_be_folded_stays_and_is_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from judgebench.judges.readers.replies import after, no_verdict, refused, unfinished
+from judgebench.dialogue import no_verdict, reads
 from judgebench.judges.readers.scores import OVERALL, Scale
 from judgebench.judges.readers.words import Names
 from judgebench.records import Label, Preference, Reply, Score, Unreadable, Verdict
@@ -71,7 +71,7 @@ def read_option(reply: Reply, n_options: int, *, upstream: bool = False) -> Verd
     """
     names = letters(n_options)
     if upstream:
-        if reason := unfinished(reply):
+        if reason := no_verdict(reply, "whole"):
             return reason
         letter = _first(_UPSTREAM_OPTION, reply.text)
         return NO_VERDICT if letter is None else Label(name=letter)
@@ -81,7 +81,7 @@ def read_option(reply: Reply, n_options: int, *, upstream: bool = False) -> Verd
     return Label(name=found) if found in names else NO_SUCH_OPTION
 
 
-@after(no_verdict)
+@reads("words")
 def _one(
     reply: Reply,
     form: re.Pattern[str],
@@ -111,7 +111,7 @@ def _one(
     return SINGLE_BRACKETS if any(form.fullmatch(one) for one in single) else NO_VERDICT
 
 
-@after(unfinished)
+@reads("whole")
 def _upstream_score(reply: Reply) -> Verdict:
     number = _first(_UPSTREAM_SCORE, reply.text)
     if number is None:
@@ -138,7 +138,7 @@ _BRACKETED = {
 }
 
 
-@after(no_verdict)
+@reads("words")
 def read_brackets(reply: Reply, *, ties: bool) -> Verdict:
     """The one verdict in double brackets, wherever it stands: ``[[A]]``, ``[[A>B]]``, ``[[A=B]]``.
 
@@ -177,7 +177,7 @@ def arena_hard_verdict(label: str) -> Verdict:
     return ARENA_HARD.get(label) or Unreadable(reason=f"{label[:20]!r} is no label of Arena-Hard")
 
 
-@after(refused)
+@reads("given")
 def read_arena_hard(reply: Reply) -> Verdict:
     """As version 0.1 reads: the one label that stands in double brackets, however often.
 
@@ -195,7 +195,7 @@ def read_arena_hard(reply: Reply) -> Verdict:
     return TWO_LABELS if len(labels) > 1 else arena_hard_verdict(labels.pop())
 
 
-@after(refused)
+@reads("given")
 def read_arena_hard_v2(reply: Reply) -> Verdict:
     """As version 2.0 reads: in capitals, the last label in double brackets, else in single ones."""
     said = reply.text.upper()

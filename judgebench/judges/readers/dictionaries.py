@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
+from judgebench.dialogue import RETRACTION, reads
 from judgebench.judges.readers.json import TWO_VERDICTS
-from judgebench.judges.readers.replies import RETRACTION, after, no_verdict
 from judgebench.judges.readers.scores import Scale
 from judgebench.records import Preference, Reply, Unreadable, Verdict
 
@@ -183,7 +183,7 @@ _IN_WORDS = rf"{_NUMBER}(?!\.?[0-9])(?!\s*[-~–—至到或]\s*[0-9])(?!\s*/(?!
 _HAN = re.compile("[\u4e00-\u9fff]")
 
 
-@after(no_verdict)
+@reads("words")
 def read_ratings(reply: Reply, dimensions: Sequence[str] = ()) -> Verdict:
     """The score of the whole on 1 to 10, whatever a reply holds, with that of each dimension.
 
@@ -240,7 +240,7 @@ COMPARISONS = {
 _WORD = r"(?:助手[12](?![0-9])|质量相当)"
 
 
-@after(no_verdict)
+@reads("words")
 def read_critique_comparison(reply: Reply) -> Verdict:
     """Which of two answers is better, by the place they were shown in.
 

@@ -6,11 +6,10 @@ import json
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from judgebench.judges.readers.replies import after, no_verdict
+from judgebench.dialogue import reads
 from judgebench.records import JsonObject, Label, Reply, Unreadable
 
 NOT_AN_OBJECT = Unreadable(reason="not one JSON object")
-OTHER_JSON = Unreadable(reason="not the JSON that was asked for")
 TWO_VERDICTS = Unreadable(reason="two verdicts")
 
 _Members: TypeAlias = list[tuple[str, Any]]
@@ -20,19 +19,31 @@ REASON = "reason"
 """The member that comes first where reasons are asked for."""
 
 
-def json_object(reply: Reply, names: tuple[str, ...]) -> dict[str, Any] | Unreadable:
+def other_json(why: str) -> Unreadable:
+    """An object, but another one."""
+    return Unreadable(reason=f"not the JSON that was asked for: {why}")
+
+
+def json_object(
+    reply: Reply, names: Sequence[str], *, explain: bool = False
+) -> dict[str, Any] | Unreadable:
     """The members of a reply that is one object with exactly these names.
 
-    A code fence around the whole object is overlooked. Text before or after it is not, nor is a
-    name that stands twice: then nobody can say which value is meant.
+    Where reasons were asked for, they may be missing: as in other forms of a reply, what it says is
+    the verdict. A code fence around the whole object is overlooked. Text before or after it is not,
+    nor is a name that stands twice: then nobody can say which value is meant.
     """
     found = json_members(reply.text)
     if isinstance(found, Unreadable):
         return found
-    given = [name for name, _ in found]
-    if set(given) != set(names):
-        return OTHER_JSON
-    return TWO_VERDICTS if len(given) > len(names) else dict(found)
+    given = dict(found)
+    if missing := [name for name in names if name not in given]:
+        return other_json(f"no {missing[0]!r}")
+    if further := [
+        name for name in given if name not in names and not (explain and name == REASON)
+    ]:
+        return other_json(f"{further[0][:20]!r} was not asked for")
+    return TWO_VERDICTS if len(found) > len(given) else given
 
 
 def json_members(text: str) -> JsonMembers | Unreadable:
@@ -77,15 +88,20 @@ def choice_schema(
     return json_schema(title, {**reason, name: {"type": "string", "enum": list(choices)}})
 
 
-@after(no_verdict)
+@reads("words")
 def read_choice(
     reply: Reply, name: str, choices: Sequence[str], *, explain: bool
 ) -> Label | Unreadable:
     """The word in a reply that is exactly the JSON object that was asked for."""
-    found = json_object(reply, (REASON, name) if explain else (name,))
-    if isinstance(found, Unreadable):
-        return found
-    return Label(name=found[name]) if found[name] in choices else OTHER_JSON
+    found = json_object(reply, [name], explain=explain)
+    return found if isinstance(found, Unreadable) else listed(found, name, choices)
+
+
+def listed(members: JsonObject, name: str, choices: Sequence[str]) -> Label | Unreadable:
+    """The word that a member is, if it is one of these."""
+    if members[name] in choices:
+        return Label(name=members[name])
+    return other_json(f"{name!r} is none of {', '.join(choices)}")
 
 
 class JsonMembers(_Members):

@@ -8,12 +8,11 @@ probability is its share among the verdicts.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-from judgebench.dialogue import Dialogue
-from judgebench.judges.readers.replies import after, refused
-from judgebench.records import ChatRequest, Reply, TokenLogprob, Unreadable, Verdict
+from judgebench.dialogue import reads
+from judgebench.records import Reply, TokenLogprob, Unreadable
 
 MIN_MASS = 0.5
 """Below this, the model was about to say something else, and its reply is unreadable."""
@@ -27,13 +26,7 @@ LEAST_PREFIX = 3
 Shares: TypeAlias = Mapping[str, float]
 
 
-def ask_for_first_token(request: ChatRequest, read: Callable[[Reply], Verdict]) -> Dialogue:
-    """One question of whose reply only the first token is read: cut off there, nothing is lost."""
-    reply = yield request
-    return read(reply)
-
-
-@after(refused)
+@reads("given")
 def first_token_shares(
     reply: Reply, verdicts: Sequence[str], *, upstream: bool = False
 ) -> Shares | Unreadable:
@@ -61,7 +54,7 @@ def first_token_shares(
     return _shares({verdict: p or most for verdict, p in found.items()})
 
 
-@after(refused)
+@reads("given")
 def likelihood_shares(reply: Reply, verdicts: Sequence[str]) -> Shares | Unreadable:
     """Each verdict's share of probability by `Reply.scores`, in the order of ``verdicts``.
 

@@ -27,11 +27,10 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Literal, TypeAlias
 
-from judgebench.judges.frame import CODED
+from judgebench.dialogue import stated_on_line
 from judgebench.judges.readers.brackets import NO_SUCH_OPTION
-from judgebench.judges.readers.replies import stated_on_line
 from judgebench.records import Label, Reply, Unreadable, Verdict
-from judgebench.template import letters
+from judgebench.template import CODED, letters
 
 Rule = Literal["upstream", "rescue"]
 

@@ -15,11 +15,11 @@ from functools import partial, reduce
 from typing import Any, Final, TypeAlias
 
 from judgebench import registry
+from judgebench.dialogue import RETRACTION, no_verdict
 from judgebench.errors import ConfigError
 from judgebench.judges.readers.brackets import read_brackets
 from judgebench.judges.readers.json import NOT_AN_OBJECT, TWO_VERDICTS, inside_fence
 from judgebench.judges.readers.logprobs import Shares
-from judgebench.judges.readers.replies import RETRACTION, no_verdict
 from judgebench.judges.readers.scores import OVERALL, Scale, ScoreLines
 from judgebench.judges.readers.words import Names
 from judgebench.plain_text import printable

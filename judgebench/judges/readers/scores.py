@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeAlias
 
-from judgebench.judges.frame import CODED
-from judgebench.judges.readers.json import OTHER_JSON, REASON, json_object, json_schema
+from judgebench.dialogue import RETRACTION, no_verdict, reads
+from judgebench.judges.readers.json import REASON, json_object, json_schema, other_json
 from judgebench.judges.readers.logprobs import Shares
-from judgebench.judges.readers.replies import RETRACTION, after, no_verdict, unfinished
 from judgebench.records import Reply, Score, Unreadable, Verdict
+from judgebench.template import CODED
 
 OVERALL = "score"
 MAX_LISTED = 101
@@ -152,19 +152,19 @@ def score_schema(names: Sequence[str], scale: Scale, *, explain: bool) -> dict[s
     return json_schema("rating", {**reason, **dict.fromkeys(names, number)})
 
 
-@after(no_verdict)
+@reads("words")
 def read_scores_json(
     reply: Reply, names: Sequence[str], scale: Scale, *, explain: bool
 ) -> Scores | Unreadable:
     """The scores of a reply that is exactly the JSON object that was asked for."""
-    found = json_object(reply, (REASON, *names) if explain else tuple(names))
+    found = json_object(reply, names, explain=explain)
     if isinstance(found, Unreadable):
         return found
     scores: dict[str, float] = {}
     for name in names:
         number = found[name]
         if isinstance(number, bool) or not isinstance(number, int | float):
-            return OTHER_JSON
+            return other_json(f"{name!r} is no number")
         checked = scale.checked(number)
         if isinstance(checked, Unreadable):
             return checked
@@ -216,7 +216,7 @@ _SCALE = re.compile(
 _UPSTREAM = re.compile(r"\b(?:0?\.\d+|1(?:\.0+)?|0)\b")
 
 
-@after(no_verdict)
+@reads("words")
 def read_verbal_confidence(reply: Reply) -> Score | Unreadable:
     """The confidence that a reply states, strictly, on the scale from 0 to 1.
 
@@ -244,7 +244,7 @@ def read_verbal_confidence(reply: Reply) -> Score | Unreadable:
     return Score(value=value, low=0.0, high=1.0)
 
 
-@after(unfinished)
+@reads("whole")
 def read_verbal_confidence_upstream(reply: Reply) -> Score | Unreadable:
     """Upstream's reading: the last number between 0 and 1 ("1.5" has 0.5), and 0 without one.
 

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
+from judgebench.dialogue import reads
 from judgebench.judges.readers.brackets import NO_LABEL, read_arena_hard, read_arena_hard_v2
 from judgebench.judges.readers.dictionaries import (
     COMPARISON,
@@ -35,12 +36,11 @@ from judgebench.judges.readers.dictionaries import (
 )
 from judgebench.judges.readers.json import (
     NOT_AN_OBJECT,
-    OTHER_JSON,
     TWO_VERDICTS,
     JsonMembers,
     json_members,
+    other_json,
 )
-from judgebench.judges.readers.replies import after, no_verdict, refused, unfinished
 from judgebench.judges.readers.scores import Scale
 from judgebench.judges.readers.words import Names
 from judgebench.records import REFUSAL_CLASSES, Label, Reply, Score, Unreadable, Verdict
@@ -68,7 +68,7 @@ def upstream_ratings(text: str) -> tuple[Mapping[str, int], float]:
     return ratings, ratings.get(OVERALL, otherwise)
 
 
-@after(unfinished)
+@reads("whole")
 def read_upstream(reply: Reply, dimensions: Sequence[str]) -> Verdict:
     """AlignBench's reading as a verdict, on a scale without an upper end.
 
@@ -89,7 +89,7 @@ _CRITIQUE_SCORES = [
 ]
 
 
-@after(refused)
+@reads("given")
 def read_upstream_score(reply: Reply) -> Verdict:
     """CritiqueLLM's reading of one answer's score, on 0 to 10.
 
@@ -100,7 +100,7 @@ def read_upstream_score(reply: Reply) -> Verdict:
     return NO_SCORE if found is None else Score(value=float(found[1]), low=0.0, high=10.0)
 
 
-@after(refused)
+@reads("given")
 def read_upstream_comparison(reply: Reply) -> Verdict:
     """CritiqueLLM's reading: the first of its three spellings that stands anywhere counts."""
     for word, verdict in COMPARISONS.items():
@@ -114,7 +114,7 @@ _RATINGS = (re.compile(r"\[\[(\d++\.?\d*+)\]\]"), re.compile(r"\[(\d++\.?\d*+)\]
 _WINNERS = {"[[A]]": "A", "[[B]]": "B", "[[C]]": "tie"}
 
 
-@after(unfinished)
+@reads("whole")
 def read_mt_bench_rating(reply: Reply) -> Verdict:
     """The first number in double brackets, or else in single ones, of a scale from 1 to 10.
 
@@ -126,7 +126,7 @@ def read_mt_bench_rating(reply: Reply) -> Verdict:
     return Score(value=float(found[1]), low=1.0, high=10.0)
 
 
-@after(unfinished)
+@reads("whole")
 def read_mt_bench_winner(reply: Reply) -> Verdict:
     """``[[A]]`` where it stands at all, else ``[[B]]``, else ``[[C]]``, a tie."""
     said = next((side for sign, side in _WINNERS.items() if sign in reply.text), None)
@@ -137,7 +137,7 @@ ONE_TO_TEN = Scale(low=1, high=10, decimals=True)
 _RATED, _NAMED = re.compile(r"\[\[(\d{1,9}(?:\.\d{1,9})?)\]\]"), re.compile(r"\[\[([ABC])\]\]")
 
 
-@after(unfinished)
+@reads("whole")
 def _stated_once(reply: Reply, form: re.Pattern[str]) -> str | Unreadable | None:
     """What stands in double brackets, if all that does says the same; a quoted one counts too."""
     said = {*form.findall(reply.text)}
@@ -175,7 +175,7 @@ def needs_repair(reply: Reply) -> bool:
     return json_members(reply.text) is NOT_AN_OBJECT
 
 
-@after(no_verdict)
+@reads("words")
 def read_aspects(reply: Reply, names: tuple[str, ...]) -> Verdict:
     """just-eval's scores from 1 to 5, one for each name; the whole is their mean.
 
@@ -199,7 +199,7 @@ def read_aspects(reply: Reply, names: tuple[str, ...]) -> Verdict:
             if field == "score"
         ]
         if len(said) != 1:
-            return TWO_VERDICTS if said else OTHER_JSON
+            return TWO_VERDICTS if said else other_json(f"no score of {name!r}")
         if str(said[0]).strip().upper() == NOT_APPLICABLE:
             continue
         try:
@@ -207,7 +207,7 @@ def read_aspects(reply: Reply, names: tuple[str, ...]) -> Verdict:
         except OverflowError:  # whole numbers have no end in JSON, and floats have
             number = math.inf
         except (TypeError, ValueError):
-            return OTHER_JSON
+            return other_json(f"the score of {name!r} is no number")
         checked = ONE_TO_FIVE.checked(number)
         if isinstance(checked, Unreadable):
             return checked
@@ -227,7 +227,7 @@ def _mended(text: str) -> str:
 NO_CLASS = Unreadable(reason="the reply names no class")
 
 
-@after(refused)
+@reads("given")
 def read_xstest_class(reply: Reply) -> Verdict:
     """The class that a reply begins with; it may be cut off behind it, and asks for 16 tokens."""
     begins = reply.text.strip().startswith
@@ -240,7 +240,7 @@ _CODAL_MEANT = re.compile(
 )
 
 
-@after(unfinished)
+@reads("whole")
 def read_codal_rating(reply: Reply, *, upstream: bool = False) -> Verdict:
     """The rating from 1 to 10, however it is set off; several that differ are none.
 

@@ -17,16 +17,10 @@ from functools import cache
 from itertools import groupby
 from typing import Literal
 
-from judgebench.judges.frame import CODED
+from judgebench.dialogue import RETRACTION, reads, stated_on_line
 from judgebench.judges.readers.logprobs import Shares
-from judgebench.judges.readers.replies import (
-    RETRACTION,
-    after,
-    no_verdict,
-    stated_on_line,
-    unfinished,
-)
 from judgebench.records import BINARY, Label, Preference, Reply, Unreadable, Verdict
+from judgebench.template import CODED
 
 VERDICTS = ("correct", "incorrect")
 
@@ -77,7 +71,7 @@ _ATTRIBUTE = re.compile(
 )
 
 
-@after(no_verdict)
+@reads("words")
 def read_word(reply: Reply, *, accept_maybe: bool = False) -> Verdict:
     """The verdict of a reply in words; ``accept_maybe`` reads "maybe correct" as correct."""
     text = reply.text
@@ -104,7 +98,7 @@ def read_word(reply: Reply, *, accept_maybe: bool = False) -> Verdict:
     return Label(name=first)
 
 
-@after(unfinished)
+@reads("whole")
 def read_upstream(reply: Reply, *, unparsed_is_incorrect: bool = False) -> Verdict:
     """The paper's reading: how the lower-cased reply begins; "maybe" counts as its verdict.
 
@@ -153,7 +147,7 @@ _NOT_CERTAIN = re.compile(
 )
 
 
-@after(no_verdict)
+@reads("words")
 def read_certainty(reply: Reply, labels: tuple[str, str] = BINARY) -> Verdict:
     """The label that a reply states, strictly; ``labels`` are the negative and the positive one."""
     text = reply.text.strip()
@@ -173,7 +167,7 @@ def read_certainty(reply: Reply, labels: tuple[str, str] = BINARY) -> Verdict:
     return Label(name=labels[found["word"].lower() == "certain"])
 
 
-@after(unfinished)
+@reads("whole")
 def read_certainty_upstream(reply: Reply, labels: tuple[str, str] = BINARY) -> Verdict:
     """Upstream's reading of any text: negative by `NEGATIVE_PHRASES`, else positive.
 
