@@ -341,18 +341,22 @@ def _own(group: str) -> dict[str, _Own]:
     return {name: _Own(name, False) for name in modules} | entries
 
 
-_OFFERED: dict[str, tuple[Any, dict[str, EntryPoint]]] = {}
+#: Where was looked and when these places changed, and what was offered, by group.
+_OFFERED: list[tuple[list[tuple[str, int]], dict[str, dict[str, EntryPoint]]]] = []
 
 
-def _entry_points(group: str) -> dict[str, EntryPoint]:
+def _entry_points(group: str) -> Mapping[str, EntryPoint]:
     """Looking into every installed package takes 20 ms: done again when one came or went."""
     places = [(place, _changed(place)) for place in sys.path]
-    if _OFFERED.get(group, (None,))[0] != places:
+    if not _OFFERED or _OFFERED[0][0] != places:
         from importlib.metadata import entry_points
 
-        points = entry_points(group=f"judgebench.{group}")
-        _OFFERED[group] = places, {point.name: point for point in points}
-    return _OFFERED[group][1]
+        every = entry_points()
+        ours = [name for name in every.groups if name.startswith("judgebench.")]
+        _OFFERED[:] = [
+            (places, {name: {one.name: one for one in every.select(group=name)} for name in ours})
+        ]
+    return _OFFERED[0][1].get(f"judgebench.{group}", {})
 
 
 def _changed(place: str) -> int:

@@ -25,6 +25,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
+from itertools import accumulate, groupby
+from typing import Any
 
 CONSTANT_SHARE = 0.2
 """A share of equal answers from which on they are flagged; honest models stay below 0.03 where
@@ -102,26 +104,90 @@ def text_flags(text: str, shown: int | None = None) -> tuple[str, ...]:
     cut = () if shown is None or len(text) <= shown else ("cut",)
     if (known := _known.get(its)) is not None:
         return (*cut, *known)
-    raw = text.encode("utf-8", "replace")
-    plain, hidden = text, len(raw.translate(None, _CONTROLS)) < len(raw)
-    if not text.isascii():
-        plain = unicodedata.normalize("NFKC", text)
-        if _UNSEEN.search(text):
-            plain = _UNSEEN.sub("", plain)
-            hidden = hidden or bool(_HIDDEN.search(text))
-    lowered = plain.lower()
-    words = _WORDS.intersection(lowered.encode("utf-8", "replace").translate(_SPACED).split())
-    there = {word.decode() for word in words}
+    lowered, hidden = _lowered(text)
+    spaced = lowered.encode("utf-8", "replace").translate(_SPACED)
+    there = {word.decode() for word in _WORDS.intersection(spaced.split())}
     there.update([sign for sign in _SIGNS if sign in lowered])
+    return (*cut, *_remembered(its, lowered, there, hidden or _CONTROL in spaced))
+
+
+def all_flags(texts: Sequence[str]) -> list[tuple[str, ...]]:
+    """The flags of each of many texts, as `text_flags` finds them, in less than half the time."""
+    keys = [(hash(text), len(text)) for text in texts]
+    found = [_known.get(its) for its in keys]
+    new = [at for at, flags in enumerate(found) if flags is None]
+    until = accumulate(len(texts[at]) for at in new)
+    for _, group in groupby(zip(new, until, strict=True), key=lambda one: one[1] // _AT_ONCE):
+        at_once = [at for at, _ in group]
+        its = [_lowered(texts[at]) for at in at_once]
+        encoded = [lowered.encode("utf-8", "replace") for lowered, _ in its]
+        joined = b"\n".join(encoded)
+        there, controls = _words_of(encoded, joined)
+        signs = [sign for sign in _SIGNS if sign.encode()[:1] in joined]
+        for nth, (at, (lowered, hidden)) in enumerate(zip(at_once, its, strict=True)):
+            there[nth].update([sign for sign in signs if sign in lowered])
+            found[at] = _remembered(keys[at], lowered, there[nth], hidden or nth in controls)
+    return [flags or () for flags in found]
+
+
+_AT_ONCE = 2**17
+"""Characters that are looked at together: what stays in the processor's cache."""
+
+
+def _words_of(texts: Sequence[bytes], joined: bytes) -> tuple[list[set[str]], set[int]]:
+    """Of each text those of `_WORDS` that it holds, and which texts hold control characters.
+
+    They are given one by one, and joined by a byte. Most words are told from those sought by how
+    they begin.
+    """
+    import numpy as np  # judges start without it
+
+    def places(begin: Any) -> Any:
+        return (begin * np.uint32(0x9E3779B1)) >> np.uint32(16)
+
+    sought = np.zeros(2**16, np.bool_)
+    sought[places(np.frombuffer(_BEGINNINGS, np.uint32))] = True
+    spaced = b"".join([b" ", joined.translate(_SPACED), b"   "])
+    letters = np.frombuffer(spaced, np.uint8) != ord(" ")
+    begins = np.flatnonzero(letters[1:] > letters[:-1]) + 1
+    four = np.ndarray(len(spaced) - 3, np.uint32, spaced, strides=(1,))
+    likely = begins[sought[places(four[begins])]]
+    ends = np.cumsum([len(text) + 1 for text in texts])
+    found: list[set[str]] = [set() for _ in texts]
+    for at, of in zip(likely.tolist(), ends.searchsorted(likely).tolist(), strict=True):
+        word = spaced[at : spaced.index(b" ", at)]
+        if word in _WORDS:
+            found[of].add(word.decode())
+    if _CONTROL not in spaced:
+        return found, set()
+    return found, {at for at, text in enumerate(texts) if _CONTROL in text.translate(_SPACED)}
+
+
+def _lowered(text: str) -> tuple[str, bool]:
+    """The text as patterns are looked for in it, and whether some of it is not seen.
+
+    Control characters, which stay in it, are left to whoever asks.
+    """
+    if text.isascii():
+        return text.lower(), False
+    plain, hidden = unicodedata.normalize("NFKC", text), False
+    if _UNSEEN.search(text):
+        plain, hidden = _UNSEEN.sub("", plain), bool(_HIDDEN.search(text))
+    return plain.lower(), hidden
+
+
+def _remembered(
+    its: tuple[int, int], lowered: str, there: Set[str], hidden: bool
+) -> tuple[str, ...]:
+    """The flags of a text that holds these words and signs, which are kept."""
     found = [one.flag for one in _DETECTORS if one.finds(lowered, there)] if there else []
     flags = tuple(dict.fromkeys([*found, *(["hidden_text"] if hidden else [])]))
     if len(_known) >= _REMEMBERED:
         _known.clear()
     _known[its] = flags
-    return (*cut, *flags)
+    return flags
 
 
-_CONTROLS = bytes([*range(0x09), *range(0x0E, 0x20), 0x7F])
 _UNSEEN = re.compile(
     "[\u00ad\u115f\u1160\u3164\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb"
     "\ud800-\udfff\U000e0001-\U000e007f\U000e0100-\U000e01ef]"
@@ -140,9 +206,14 @@ _HIDDEN = re.compile(
 
 _BEFORE, _AFTER, _STEP = 120, 160, 160
 
-#: Letters and digits of ASCII stay, all else becomes a space: the words looked for are English.
-_NO_LETTERS = string.punctuation.encode() + bytes(range(0x80, 0x100))
-_SPACED = bytes.maketrans(_NO_LETTERS, b" " * len(_NO_LETTERS))
+_CONTROL = b"\0"
+_CONTROLS = bytes([*range(0x09), *range(0x0E, 0x20), 0x7F])
+_NO_LETTERS = (string.punctuation + string.whitespace).encode() + bytes(range(0x80, 0x100))
+#: Letters and digits of ASCII stay: the words looked for are English. A control character becomes
+#: another, and all else a space.
+_SPACED = bytes.maketrans(
+    _NO_LETTERS + _CONTROLS, b" " * len(_NO_LETTERS) + _CONTROL * len(_CONTROLS)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,3 +353,4 @@ _DETECTORS = (
 
 _WORDS = frozenset(word.encode() for one in _DETECTORS for word in one.words)
 _SIGNS = tuple(sorted({sign for one in _DETECTORS for sign in one.signs}))
+_BEGINNINGS = b"".join(word[:4] for word in _WORDS)  # each has so many letters

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from judgebench.columns import counted, distinct, marked, paired, taken
-from judgebench.judges.flags import ConstantAnswer, text_flags
+from judgebench.judges.flags import ConstantAnswer, all_flags
 from judgebench.reports.boards import Columns
 
 CUT = "cut"
@@ -118,12 +118,11 @@ def marks_of_answers(answers: Columns) -> dict[str, Marks]:
     answers
         ``model_id`` and ``text``.
     """
-    examined: Counter[str] = Counter()
+    examined = counted(answers["model_id"])
     suspect: Counter[str] = Counter()
     made: dict[str, Counter[str]] = {}
-    for model, text in zip(answers["model_id"], answers["text"], strict=True):
-        examined[model] += 1
-        if names := text_flags(text):
+    for model, names in zip(answers["model_id"], all_flags([*answers["text"]]), strict=True):
+        if names:
             made.setdefault(model, Counter()).update(names)
             suspect[model] += not SUSPECT.keys().isdisjoint(names)
     return {

@@ -437,14 +437,14 @@ def joint_chance(chances: Sequence[float], blocks: Sequence[tuple[Sequence[int],
         nan where the chance of a test is not known. Never outside the bounds that hold whatever the
         dependence: the least chance, and the sum of all less their number and one.
     """
-    from scipy.special import ndtri
-
     p = np.asarray(chances, dtype=np.float64)
     if not len(p) or np.isnan(p).any():
         return math.nan
     alone = np.ones(len(p), dtype=bool)
     found = 1.0
     for places, correlation in blocks:
+        from scipy.special import ndtri
+
         its = np.asarray(places, dtype=np.int64)
         alone[its] = False
         bar = -ndtri(p[its])
@@ -470,6 +470,10 @@ def even_chance(
     float
         ``chance ** (1 / tests)`` for independent tests, less for those that rise and fall together.
     """
+    most = float(chance ** (1.0 / max(1, tests)))
+    if not blocks:
+        return most
+
     from scipy.special import ndtr
 
     alone = tests - sum(len(places) for places, _ in blocks)
@@ -481,7 +485,6 @@ def even_chance(
             found *= 1.0 - float(np.searchsorted(lowest, -z)) / len(lowest)
         return chance - found
 
-    most = float(chance ** (1.0 / max(1, tests)))
     return min(max(float(ndtr(crossing(lacks, -8.0, 8.0, within=1e-12))), chance), most)
 
 

@@ -16,7 +16,7 @@ from array import array
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial
-from itertools import groupby, islice, product
+from itertools import chain, groupby, islice, product
 from operator import eq, itemgetter
 from typing import Any, TypeAlias
 from uuid import uuid4
@@ -459,20 +459,19 @@ _SAID = {
 }
 _i = schema.items.c
 _ITEM_IDS = Prepared(select(_i.id, _i.item_id).where(_i.benchmark_id == bindparam("at")))
-_LENGTHS = (
-    select(
-        _a.model_id, _a.item_id, _a.sample, _a.turn, _r.stack_id, _r.at, func.length(_t.body),
-        _r.status, func.substr(_t.body, 1, START),
-    )
+_ANSWERS = (
+    select(_a.model_id, _a.item_id, _a.sample, _a.turn, _r.stack_id, _r.at, _r.id, _r.status)
     .join(schema.responses, _r.id == _a.response_id)
     .join(schema.texts, _t.sha == _r.text_sha)
-    .order_by(_a.model_id, _a.item_id, _a.sample, _a.turn, _r.at.desc(), _r.id.desc())
-)  # fmt: skip
-_ANSWERED_AT = ["model_id", "item_id", "sample", "turn"]
-_LENGTH = np.dtype(
-    [(name, "i8") for name in (*_ANSWERED_AT, "stack_id")]
-    + [("at", "f8"), ("length", "i8"), ("status", "O"), ("start", "O")]
+    .order_by(_a.model_id, _a.item_id, _a.sample, _a.turn)
 )
+_ANSWERED_AT = ["model_id", "item_id", "sample", "turn"]
+_ANSWER = [
+    *((name, "i8") for name in (*_ANSWERED_AT, "stack_id")),
+    ("at", "f8"), ("id", "i8"), ("status", "O"),
+]  # fmt: skip
+_LENGTH = {"length": func.length(_t.body), "start": func.substr(_t.body, 1, START)}
+_WHOLE = {"body": _t.body, "exact": _t.exact}
 
 
 def board_verdicts(
@@ -720,21 +719,36 @@ def board_answers(
     """
     at = number_of(connection, benchmark, version)
     known = catalog.models(connection)
-    query = _LENGTHS.where(_a.benchmark_id == at)
-    if texts:
-        query = query.add_columns(_t.body, _t.exact)
+    told = _WHOLE if texts else _LENGTH  # what is read in full needs no measuring there
+    query = _ANSWERS.add_columns(*told.values()).where(_a.benchmark_id == at)
     if models is not None:
         query = query.where(_a.model_id.in_(chosen(known, models) or ()))
-    kinds = np.dtype([*_LENGTH.descr, ("body", "O"), ("exact", "O")]) if texts else _LENGTH
-    found = np.fromiter(map(tuple, connection.execute(query)), dtype=kinds)
-    places = found[_ANSWERED_AT]
-    newest = found[np.append(True, places[1:] != places[:-1])[: len(found)]]
+    kinds = np.dtype([*_ANSWER, *((name, "O") for name in told)])
+    rows = chain.from_iterable(connection.execute(query).partitions(_GROUP))
+    newest = _newest_answers(np.fromiter(map(tuple, rows), dtype=kinds))
+    if texts:
+        bodies = newest["body"]
+        length = np.fromiter(map(len, bodies), np.int64, len(bodies))
+        measured: dict[str, Column] = {"length": length, "start": [body[:START] for body in bodies]}
+        measured["text"] = [*map(stored_text, bodies, newest["exact"])]
+    else:
+        measured = {"length": newest["length"].astype(np.int64), "start": newest["start"]}
     items = dict(_ITEM_IDS.all(connection, {"at": at}))
     stacks = names_of(connection, schema.stacks, "stack")
     return {
         **_both("model", _coded(newest["model_id"], known.get)),
         "item_id": _coded(newest["item_id"], items.get),
         "stack": _coded(newest["stack_id"], stacks.get),
-        **{name: newest[name] for name in ("at", "length", "status", "start")},
-        **({"text": [*map(stored_text, newest["body"], newest["exact"])]} if texts else {}),
+        **{name: newest[name] for name in ("at", "status")},
+        **measured,
     }
+
+
+def _newest_answers(rows: NDArray[Any]) -> NDArray[Any]:
+    """Of the answers at one place, which follow each other, the last that came."""
+    places = rows[_ANSWERED_AT]
+    first = np.append(True, places[1:] != places[:-1])[: len(rows)]
+    if first.all():
+        return rows
+    latest = (-rows["id"], -rows["at"], *(rows[name] for name in reversed(_ANSWERED_AT)))
+    return np.asarray(rows[np.lexsort(latest)][first])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgebench.judges.flags import ConstantAnswer, constant_answer, text_flags
+from judgebench.judges.flags import ConstantAnswer, all_flags, constant_answer, text_flags
 from tests.table import over_rows
 from tests.unit.hostile import MARKED, UNMARKED
 
@@ -69,6 +69,25 @@ def test_a_text_has_each_mark_once() -> None:
 @given(st.text() | st.text(alphabet="<>[]#:\n score verdict judge 10A\u200b\U000e0041"))
 def test_any_text_can_be_looked_at(text: str) -> None:
     assert set(text_flags(text)) <= MARKS
+
+
+MANY = [text for _, text in MARKED] + [*HONEST, *UNMARKED, "", "\x00judge", "a\x1f", "\ud800 [[A]]"]
+
+
+@given(
+    st.lists(
+        st.text(alphabet="<>[]#:\n score\x00\u200b\U000e0041")
+        | st.sampled_from(MANY)
+        | st.sampled_from(["judges", "Judge: best", "verdictjudge", "10分", "x" * 2**16]),
+        max_size=40,
+    )
+)
+def test_many_texts_have_the_flags_of_each(texts: list[str]) -> None:
+    # What was found of a text is remembered: new ones for each of both.
+    at_once = all_flags([f"1 {text}" for text in texts])
+    each = [text_flags(f"2 {text}") for text in texts]
+    assert at_once == each
+    assert all_flags([f"1 {text}" for text in reversed(texts)]) == each[::-1]
 
 
 @pytest.mark.skipif(not GOLD.exists(), reason="the gold data (../shared/gold) is not here")

@@ -85,7 +85,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
-def test_one_entry_is_right_in_every_form_and_in_every_test(offers: Path, store: Store) -> None:
+def test_one_entry_is_right_in_every_form_and_in_every_test(store: Store, offers: Path) -> None:
     offers.write_text("[judgebench.metrics]\ntop = gauges:top\n")
     assert heading("score/top", "score") == "top marks %"
     assert (metric("score/top").digits, metric("score/top").in_percent) == (1, True)
@@ -122,7 +122,7 @@ def test_one_entry_is_right_in_every_form_and_in_every_test(offers: Path, store:
     ],
 )
 def test_one_that_raises_or_makes_nothing_is_undefined_with_its_reason(
-    offers: Path, store: Store, function: str, why: str
+    store: Store, offers: Path, function: str, why: str
 ) -> None:
     offers.write_text(f"[judgebench.metrics]\nodd = gauges:{function}\n")
     report = Leaderboard.of(leaderboards(store, "made_up"))
@@ -139,7 +139,7 @@ def test_one_that_raises_or_makes_nothing_is_undefined_with_its_reason(
     assert math.isnan(test.p_value)
 
 
-def test_one_that_changes_what_it_is_given_changes_no_other(offers: Path, store: Store) -> None:
+def test_one_that_changes_what_it_is_given_changes_no_other(store: Store, offers: Path) -> None:
     offers.write_text("[judgebench.metrics]\nchanges = gauges:changes\ntop = gauges:top\n")
     (board,) = Leaderboard.of(leaderboards(store, "made_up")).to_dict()["boards"]
     (good,) = [row["metrics"] for row in board["rows"] if row["model"] == "good"]
