@@ -198,16 +198,14 @@ class Replies(Protocol):
     def submit(
         self,
         work: Callable[[Any], Any],
-        tell: Callable[[list[Any]], None],
+        done: Any,
         *,
-        about: Any = None,
         paid: Paid | None = None,
     ) -> None:
         """Write out of an event loop: do ``work`` with a `Writer`, in a commit with others.
 
-        ``tell`` is called from another thread, with all entries of the commit that share it: each
-        has what is said here, and ``value`` or ``error``. What is ``paid`` is not lost where it
-        cannot be stored.
+        ``done`` is a future of the loop, which gets the result or the error once it is committed.
+        What is ``paid`` is not lost where it cannot be stored.
         """
 
     def waiting(self) -> tuple[int, int]:
@@ -269,8 +267,13 @@ class Writer(Replies, Protocol):
 class Claimant(Protocol):
     """Where processes say what they work on, so that no two work on the same."""
 
-    def claim(self, keys: Collection[bytes]) -> set[bytes]:
-        """Those that are ours now; one that was ours before is ours again."""
+    def exchange(
+        self, keys: Collection[bytes], done: Collection[bytes] = ()
+    ) -> tuple[set[bytes], set[bytes]]:
+        """Claim some and give back others; those that are ours now, and those that are judged.
+
+        One that was ours before is ours again.
+        """
 
     def release(self, keys: Collection[bytes], *, soon: bool = False) -> object:
         """Give them back; ``soon`` is as soon as nobody else writes, without waiting for that."""

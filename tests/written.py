@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 
@@ -14,14 +13,11 @@ class WrittenAtOnce:
     def submit(
         self,
         work: Callable[[Any], Any],
-        tell: Callable[[list[Any]], None],
+        done: Any,
         *,
-        about: Any = None,
         paid: object = None,
     ) -> None:
-        entry = SimpleNamespace(about=about, value=None, error=None)
         try:
-            entry.value = work(self)
+            done.set_result(work(self))
         except Exception as error:  # noqa: BLE001 - told, as by the thread that writes
-            entry.error = error
-        tell([entry])
+            done.set_exception(error)

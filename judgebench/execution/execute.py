@@ -20,7 +20,6 @@ import traceback
 from collections import Counter, deque
 from collections.abc import (
     Callable,
-    Collection,
     Generator,
     Iterable,
     Iterator,
@@ -188,14 +187,17 @@ class Claimed:
     _calls: Counter[bytes] = field(default_factory=Counter, init=False)
     _done: set[bytes] = field(default_factory=set, init=False)
 
-    def take(self, calls: Sequence[Call]) -> tuple[Collection[bytes], Collection[bytes]]:
-        """The keys of the calls that were ours before, and those that are ours from now on."""
-        self.flush()
+    def take(self, calls: Sequence[Call]) -> tuple[set[bytes], set[bytes], set[bytes]]:
+        """The keys of the calls that were ours before, and those that are ours from now on.
+
+        Also which of those that were not ours have a judgment.
+        """
         wanted = {call.key for call in calls}
         ours = wanted & self._calls.keys()
-        won = self.store.claim(wanted - ours)
+        won, judged = self.store.exchange(wanted - ours, self._done - wanted)
+        self._done = set()
         self._calls.update(call.key for call in calls if call.key in won or call.key in ours)
-        return ours, won
+        return ours, won, judged
 
     def finish(self, call: Call) -> None:
         """Let others have the key, if no other call of ours has it: soon, with the next flush."""
@@ -334,14 +336,11 @@ class WorkQueue:
         """Queue what is ours to ask, use what is there by now, and put the rest aside."""
         held = self._aside  # looked at again once nothing new is left, a portion at a time
         calls = portion or held[:PORTION]
-        ours, won = await look(partial(claimed.take, calls))
+        ours, won, judged = await look(partial(claimed.take, calls))
         new = [call for call in calls if call.key not in ours]
         self._ready.extend(call for call in calls if call.key in ours)
-        # After the claim: before it changes.
-        if self.there is None:
-            known = await look(partial(self._stage.store.judged, [call.key for call in new]))
-            there: Sequence[bool] = [call.key in known for call in new]
-        else:
+        there: Sequence[bool] = [call.key in judged for call in new]
+        if self.there is not None:  # after the claim: before it changes
             there = await look(partial(self.there, new))
         self._aside = held if portion else held[PORTION:]
         await asyncio.sleep(0)

@@ -138,19 +138,18 @@ class Messages:
             left_out |= {"logprobs"}
         return sent | dict(request.extra), tuple(sorted(left_out))
 
-    def usage(self, stated: Any) -> Usage:
+    def usage(self, counts: Mapping[str, int]) -> Usage:
         """``prompt_tokens`` is the whole input, as OpenAI counts it: what was read from the cache
         and what was written to it is counted apart by Anthropic, and added here."""
-        cached = base.count(stated, "cache_read_input_tokens")
-        written = base.count(stated, "cache_creation_input_tokens")
-        plain = base.count(stated, "input_tokens")
+        cached = counts.get("cache_read_input_tokens")
+        written = counts.get("cache_creation_input_tokens")
+        plain = counts.get("input_tokens")
         prompt = None if plain is None else plain + (cached or 0) + (written or 0)
-        details = stated.get("output_tokens_details") if isinstance(stated, dict) else None
         return Usage(
             prompt_tokens=prompt if (prompt or 0) <= MOST_TOKENS else None,
-            completion_tokens=base.count(stated, "output_tokens"),
+            completion_tokens=counts.get("output_tokens"),
             cached_tokens=cached,
-            reasoning_tokens=base.count(details, "thinking_tokens"),
+            reasoning_tokens=counts.get("output_tokens_details.thinking_tokens"),
             cache_write_tokens=written,
         )
 

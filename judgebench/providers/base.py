@@ -17,6 +17,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from judgebench.errors import CallError, JudgebenchError, refuse_unknown
@@ -92,47 +93,50 @@ class WaitingLine:
 
     # A coroutine that is collected leaves its place, maybe while its thread holds the lock.
     lock: threading.RLock = field(default_factory=threading.RLock)
-    _waiting: deque[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = field(default_factory=deque)
+    waiting: deque[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = field(default_factory=deque)
 
     async def turn(self, take: Callable[[], float]) -> None:
         """Wait until ``take``, asked under the lock by the first in line, has taken.
 
         ``take`` returns 0 once it took, else after how many seconds it is worth asking again;
-        infinity for not before `look_again`. What it raises ends the waiting.
+        infinity for not before `look_again`. What it raises ends the waiting. Who is cancelled
+        meanwhile has taken nothing: `NotSentError`.
         """
         with self.lock:
-            if not self._waiting and take() <= 0:
+            if not self.waiting and take() <= 0:
                 return
             called = asyncio.Event()
             waiter = asyncio.get_running_loop(), called
-            self._waiting.append(waiter)
+            self.waiting.append(waiter)
         try:
             while True:
                 with self.lock:
                     called.clear()
-                    wait_s = take() if self._waiting[0] is waiter else math.inf
+                    wait_s = take() if self.waiting[0] is waiter else math.inf
                 if wait_s <= 0:
                     return
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(wait_s if math.isfinite(wait_s) else None):
                         await called.wait()
+        except asyncio.CancelledError as cancelled:
+            raise NotSentError(*cancelled.args) from None
         finally:
             with self.lock:
                 with contextlib.suppress(ValueError):  # left out already: its loop had ended
-                    self._waiting.remove(waiter)
+                    self.waiting.remove(waiter)
                 self.look_again()
 
     def look_again(self) -> None:
         """Have the first in line look whether its turn has come. Call it under the lock."""
-        while self._waiting:
-            loop, called = self._waiting[0]
+        while self.waiting:
+            loop, called = self.waiting[0]
             if loop is asyncio._get_running_loop():  # no need to wake it through a pipe
                 called.set()
                 return
             try:
                 loop.call_soon_threadsafe(called.set)
             except RuntimeError:  # the loop is closed
-                self._waiting.popleft()
+                self.waiting.popleft()
             else:
                 return
 
@@ -153,15 +157,11 @@ class BrokenError(Exception):
         self.kind = kind
 
 
-def loaded(body: bytes) -> Any:
-    """JSON. A whole number that has more digits than Python reads is infinite.
+loaded = partial(json.loads, parse_int=lambda n: int(n) if len(n) < 1000 else math.inf)
+"""JSON. A whole number that has more digits than Python reads is infinite.
 
-    A reply is not lost because of one: no counter has it. Raises `ValueError` or `RecursionError`.
-    """
-    try:
-        return json.loads(body)
-    except ValueError:
-        return json.loads(body, parse_int=lambda n: int(n) if len(n) < 1000 else math.inf)
+A reply is not lost because of one: no counter has it. Raises `ValueError` or `RecursionError`.
+"""
 
 
 def parse(body: bytes, content_type: str, call: Call) -> Any:
@@ -248,21 +248,29 @@ def count(holder: Any, name: str, most: int = MOST_TOKENS) -> int | None:
     return value if 0 <= value <= most else None
 
 
-def usage_note(usage: Any) -> str | None:
-    """What is odd about the numbers of tokens that a server states; None where nothing is."""
+def stated_counts(usage: Any) -> tuple[dict[str, int], str | None]:
+    """The numbers of tokens that a server states, and what is odd about them, if anything.
+
+    Those of a part are called by both names: ``prompt_tokens_details.cached_tokens``.
+    """
     if not isinstance(usage, dict):
-        return None
-    parts = [usage, *(part for part in usage.values() if isinstance(part, dict))]
-    odd = {
-        name
-        for part in parts
-        for name, value in part.items()
-        if name.endswith("tokens") and value is not None and count(part, name) is None
-    }
+        return {}, None
+    found: dict[str, int] = {}
+    odd = set()
+    parts = [(f"{name}.", part) for name, part in usage.items() if isinstance(part, dict)]
+    for of, part in [("", usage), *parts]:
+        for name, value in part.items():
+            if type(value) is int and 0 <= value <= MOST_TOKENS:
+                found[of + name] = value
+            elif value is not None and name.endswith("tokens"):
+                odd.add(name)
     if not odd:
-        return None
+        return found, None
     named = excerpt(", ".join(sorted(odd)), 80, None)
-    return f"a reply states no possible number of tokens ({named}): it is kept, that number is not"
+    return (
+        found,
+        f"a reply states no possible number of tokens ({named}): it is kept, that number is not",
+    )
 
 
 def token_logprobs(tokens: Any) -> tuple[TokenLogprob, ...] | None:

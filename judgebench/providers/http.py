@@ -63,7 +63,8 @@ class Api(Protocol):
             For a name in ``decoding`` or ``extra`` that is not a question's to set.
         """
 
-    def usage(self, stated: Any) -> Usage: ...
+    def usage(self, counts: Mapping[str, int]) -> Usage:
+        """What a call took, of the counts that are stated (`base.stated_counts`)."""
 
     def read(self, answer: dict[str, Any], where: str) -> dict[str, Any]:
         """The fields of the reply in an answer that is none of an error.
@@ -91,7 +92,8 @@ def reply_of(api: Api, data: Any, call: Call, seconds: float = 0.0) -> Reply:
     usage = Usage()
     try:
         answer = base.as_object(data)
-        usage = api.usage(answer.get("usage"))
+        counts, note = base.stated_counts(answer.get("usage"))
+        usage = api.usage(counts)
         if error := answer.get("error"):
             said = json.dumps({"error": error}).encode()
             return raised(no_success(api.status(error), {}, said, call))
@@ -101,7 +103,7 @@ def reply_of(api: Api, data: Any, call: Call, seconds: float = 0.0) -> Reply:
             served_model=base.text(answer, "model"),
             seconds=seconds,
             left_out=call.left_out,
-            note=base.usage_note(answer.get("usage")),
+            note=note,
         )
     except base.BrokenError as error:
         failed = CallError(str(error), retriable=True, kind=error.kind, charged=usage)

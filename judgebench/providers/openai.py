@@ -103,17 +103,14 @@ class _Usage:
     question: str
     reply: str
 
-    def usage(self, stated: Any) -> Usage:
-        if not isinstance(stated, dict):
-            return Usage()
-        prompt = stated.get(f"{self.question}_tokens_details")
-        reply = stated.get(f"{self.reply}_tokens_details")
+    def usage(self, counts: Mapping[str, int]) -> Usage:
+        prompt, reply = f"{self.question}_tokens", f"{self.reply}_tokens"
         return Usage(
-            prompt_tokens=base.count(stated, f"{self.question}_tokens"),
-            completion_tokens=base.count(stated, f"{self.reply}_tokens"),
-            cached_tokens=base.count(prompt, "cached_tokens"),
-            reasoning_tokens=base.count(reply, "reasoning_tokens"),
-            cache_write_tokens=base.count(prompt, "cache_write_tokens"),
+            prompt_tokens=counts.get(prompt),
+            completion_tokens=counts.get(reply),
+            cached_tokens=counts.get(f"{prompt}_details.cached_tokens"),
+            reasoning_tokens=counts.get(f"{reply}_details.reasoning_tokens"),
+            cache_write_tokens=counts.get(f"{prompt}_details.cache_write_tokens"),
         )
 
 

@@ -87,27 +87,53 @@ class RateLimit:
         self.gate.join(self)
 
     async def complete(self, request: Request) -> Reply:
-        if not self._first_is_back:
+        """One call, once there is room for it; raises `WindingDownError` after `wind_down`."""
+        gate = self.gate
+        is_first = not self._first_is_back and await self._goes_first()
+        tokens = self._tokens(request) if gate.tokens is not None else 0
+        take = partial(gate.take, self, tokens)
+        try:
+            if self.winding_down:
+                take()  # which raises
+            await gate.line.turn(take)
+            outcome: Outcome = "failed"
+            pause_s: float | None = None
+            used = tokens  # until it is known better
             try:
-                await self._first.acquire()
-            except asyncio.CancelledError as cancelled:
-                raise NotSentError(*cancelled.args) from None
-            try:
-                if self._refused is not None:
-                    raise told_again(self._refused, str(self._refused), 0)  # not sent
-                if not self._first_is_back:
-                    reply = await self._send(request)
-                    self._first_is_back = True
-                    return reply
+                reply = await self._inner.complete(request)
             except CallError as error:
-                if error.kind in _HOPELESS:
-                    self._refused = self._refused or told_again(error, str(error), error.attempts)
-                else:
-                    self._first_is_back = True
+                if error.charged is None:
+                    used = 0
+                if error.kind == "rate_limit" or error.status in _OVERLOAD:
+                    outcome, pause_s = "overloaded", error.retry_after_s
+                if is_first and error.kind in _HOPELESS:
+                    self._refused = told_again(error, str(error), error.attempts)
+                self._first_is_back = self._refused is None
                 raise
+            else:
+                outcome, self._first_is_back = "answered", True
+                prompt, written = reply.usage.prompt_tokens, reply.usage.completion_tokens
+                if prompt is not None and written is not None:
+                    used = prompt + written
             finally:
+                gate.leave(tokens, outcome, tokens=used, pause_s=pause_s)
+        finally:
+            if is_first:
                 self._first.release()
-        return await self._send(request)
+        return reply
+
+    async def _goes_first(self) -> bool:
+        """Wait while the first call is under way; whether this one is that now."""
+        try:
+            await self._first.acquire()
+        except asyncio.CancelledError as cancelled:
+            raise NotSentError(*cancelled.args) from None
+        if self._refused is None and not self._first_is_back:
+            return True
+        self._first.release()
+        if self._refused is not None:
+            raise told_again(self._refused, str(self._refused), 0)  # not sent
+        return False
 
     async def close(self) -> None:
         """Take this run's limits back. Calls under way may still leave."""
@@ -119,46 +145,6 @@ class RateLimit:
         self.winding_down = True
         with self.gate.line.lock:
             self.gate.line.look_again()
-
-    async def enter(self, tokens: int = 0) -> int:
-        """Wait for a slot, in order; the tokens are taken to be used until `leave` says better.
-
-        Raises
-        ------
-        WindingDownError
-            After `wind_down`, also for those who wait.
-        """
-        take = partial(self.gate.take, self, tokens)
-        if self.winding_down:
-            take()
-        try:
-            await self.gate.line.turn(take)
-        except asyncio.CancelledError as cancelled:
-            raise NotSentError(*cancelled.args) from None
-        return tokens
-
-    async def _send(self, request: Request) -> Reply:
-        tokens = self._tokens(request) if self.gate.tokens is not None else 0
-        await self.enter(tokens)
-        outcome: Outcome = "failed"
-        pause_s: float | None = None
-        used = tokens
-        try:
-            reply = await self._inner.complete(request)
-        except CallError as error:
-            if error.charged is None:
-                used = 0
-            if error.kind == "rate_limit" or error.status in _OVERLOAD:
-                outcome, pause_s = "overloaded", error.retry_after_s
-            raise
-        else:
-            outcome = "answered"
-            prompt, written = reply.usage.prompt_tokens, reply.usage.completion_tokens
-            if prompt is not None and written is not None:
-                used = prompt + written
-        finally:
-            self.gate.leave(tokens, outcome, tokens=used, pause_s=pause_s)
-        return reply
 
 
 def gate_for(key: bytes) -> Gate:
@@ -256,7 +242,8 @@ class Gate:
                 self.allowed = max(1.0, self.allowed - _LOST_PLACES)
             if pause_s is not None and pause_s <= _LONGEST_PAUSE_S:
                 self._paused_until = max(self._paused_until, self.clock() + pause_s)
-            self.line.look_again()
+            if self.line.waiting:
+                self.line.look_again()
 
     def _set_limits(self) -> None:
         """The lowest of each, keeping what was learned of overload and what this minute took."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import weakref
 from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
@@ -12,7 +11,7 @@ from typing import Any, TypeVar
 
 from judgebench.errors import StoreBusyError, StoreFullError, StoreGoneError
 from judgebench.keys import request_key
-from judgebench.protocols import Paid, Provider, Replies, Waiting, at_once
+from judgebench.protocols import MAY_WAIT, Paid, Provider, Replies, Waiting, at_once
 from judgebench.providers.base import Counts
 from judgebench.providers.budget import spend_of
 from judgebench.providers.prices import Price
@@ -25,9 +24,6 @@ AGAIN_S = 0.005
 
 GONE_S = 0.25
 """And while its server does not answer, or its disk is full."""
-
-_tells: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Callable[[list[Any]], None]]
-_tells = weakref.WeakKeyDictionary()
 
 
 async def keep(store: Replies, work: Callable[[Any], _T], *, paid: Paid | None = None) -> _T:
@@ -43,29 +39,9 @@ async def keep(store: Replies, work: Callable[[Any], _T], *, paid: Paid | None =
     paid
         The reply that is put, where there is one: it is not lost where it cannot be stored.
     """
-    loop = asyncio.get_running_loop()
-    if loop not in _tells:
-        _tells[loop] = partial(_tell, weakref.ref(loop))
-    done: asyncio.Future[_T] = loop.create_future()
-    store.submit(work, _tells[loop], about=done, paid=paid)
+    done: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
+    store.submit(work, done, paid=paid)
     return await done
-
-
-def _tell(loop: weakref.ref[asyncio.AbstractEventLoop], entries: list[Any]) -> None:
-    """Called by the thread that writes; a loop that has ended waits for nothing."""
-    if (there := loop()) is not None:
-        with suppress(RuntimeError):
-            there.call_soon_threadsafe(_deliver, entries)
-
-
-def _deliver(entries: list[Any]) -> None:
-    for entry in entries:
-        if entry.about.done():  # who waited for it was cancelled
-            continue
-        if entry.error is None:
-            entry.about.set_result(entry.value)
-        else:
-            entry.about.set_exception(entry.error)
 
 
 async def look(do: Callable[[], _T]) -> _T:
@@ -75,15 +51,17 @@ async def look(do: Callable[[], _T]) -> _T:
     """
     waiting: Waiting | None = None
     while True:
+        token = MAY_WAIT.set(0.0)  # as `at_once`
         try:
-            with at_once():
-                return do()
+            return do()
         except StoreBusyError as error:
             why, pause_s = str(error), AGAIN_S
         except (StoreGoneError, StoreFullError) as error:
             if isinstance(error, StoreFullError) and not error.again:
                 raise
             why, pause_s = str(error), GONE_S
+        finally:
+            MAY_WAIT.reset(token)
         waiting = waiting or Waiting()
         waiting.goes_on(why)
         await asyncio.sleep(pause_s)

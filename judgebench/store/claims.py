@@ -31,7 +31,7 @@ from sqlalchemy import Connection, Double, case, delete, func, inspect, literal_
 from judgebench.errors import StoreBusyError, StoreError, StoreGoneError
 from judgebench.protocols import MAY_WAIT, Drawn, at_once
 from judgebench.store.database import NOW, Database, chunks, insert, upsert
-from judgebench.store.schema import budgets, claims, owners, rates, reservations
+from judgebench.store.schema import budgets, claims, judgments, owners, rates, reservations
 
 _T = TypeVar("_T")
 
@@ -184,11 +184,6 @@ class Claims:
         self._looked = -_LOOK_S
         self._has_rates = False
 
-    def _begin(self) -> None:
-        if not self._renewal.ident:
-            self._renewal.start()
-            self._free_the_dead()
-
     def claim(self, keys: Collection[bytes]) -> set[bytes]:
         """Keep every other process from working on these keys; returns those that are ours now.
 
@@ -196,14 +191,30 @@ class Claims:
         was cut short may be made once more. What a dead process had claimed is free: at once on the
         same host, elsewhere when it has not said for a minute that it lives.
         """
-        self._begin()
-        won: set[bytes] = set()
-        for portion in chunks(sorted(set(keys)), PORTION):
-            won.update(self._write(partial(_claimed, self._me, portion)))
-            lost = [key for key in portion if key not in won]
-            if lost and self._free_the_dead():
-                won.update(self._write(partial(_claimed, self._me, lost)))
-        return won
+        every = chunks(sorted(set(keys)), PORTION)
+        return {key for portion in every for key in self.exchange(portion)[0]}
+
+    def exchange(
+        self, keys: Collection[bytes], done: Collection[bytes] = ()
+    ) -> tuple[set[bytes], set[bytes]]:
+        """Claim some keys, as `claim` does, and give others back, in one commit.
+
+        Returns which are ours now, and of which there is a judgment by then.
+        """
+        if not keys and not done:
+            return set(), set()
+        self._is_at_work()
+        won, judged = self._write(partial(_exchanged, self._me, sorted(keys), done))
+        lost = [key for key in keys if key not in won]
+        if lost and self._free_the_dead():
+            more, _ = self._write(partial(_exchanged, self._me, sorted(lost), ()))
+            won |= more
+        return won, judged
+
+    def _is_at_work(self) -> None:
+        if not self._renewal.ident:
+            self._renewal.start()
+            self._free_the_dead()
 
     def _write(self, write: Callable[[Connection], _T]) -> _T:
         """One commit, which is made again where a server went in the middle of it."""
@@ -348,7 +359,7 @@ class Claims:
             What is to be reserved beside it, and how much more is welcome: at most a sixteenth of
             what is left then.
         """
-        self._begin()
+        self._is_at_work()
         drawn = self._write(partial(self._drawn, project, cap_usd, spent, held, wanted, more))
         if not drawn.fits and self._free_the_dead():
             drawn = self._write(partial(self._drawn, project, cap_usd, 0.0, held, wanted, more))
@@ -409,18 +420,29 @@ class Claims:
             self._write_soon(partial(_ended, self._me))
 
 
-def _claimed(owner: bytes, keys: list[bytes], connection: Connection) -> Collection[bytes]:
-    """Which of the keys are an owner's now."""
-    engine = connection.dialect.name
-    rows: Any = [(key, owner) for key in keys] if engine == "sqlite" else (keys, owner)
-    if connection.exec_driver_sql(_CLAIM[engine], rows).rowcount == len(keys):
-        return keys
-    mine = select(claims.c.key).where(claims.c.owner == owner, claims.c.key.in_(keys))
-    known = connection.execute(select(1).where(owners.c.token == owner)).first()
-    if known is None:  # for the first time, or it was taken for dead
-        _renew(connection, owner)
-        connection.exec_driver_sql(_CLAIM[engine], rows)
-    return connection.execute(mine).scalars().all()
+def _exchanged(
+    owner: bytes, keys: list[bytes], done: Collection[bytes], connection: Connection
+) -> tuple[set[bytes], set[bytes]]:
+    """Which of the keys are an owner's now, and which have a judgment.
+
+    A judgment is committed before its claim is given back, so it is looked for after the claim.
+    What is done goes last: whoever waits for one of them is not waited for any more.
+    """
+    engine, won, judged = connection.dialect.name, set(keys), set[bytes]()
+    if keys:
+        rows: Any = [(key, owner) for key in keys] if engine == "sqlite" else (keys, owner)
+        if connection.exec_driver_sql(_CLAIM[engine], rows).rowcount != len(keys):
+            known = connection.execute(select(1).where(owners.c.token == owner)).first()
+            if known is None:  # for the first time, or it was taken for dead
+                _renew(connection, owner)
+                connection.exec_driver_sql(_CLAIM[engine], rows)
+            mine = select(claims.c.key).where(claims.c.owner == owner, claims.c.key.in_(keys))
+            won = set(connection.execute(mine).scalars())
+        there = select(judgments.c.key).where(judgments.c.key.in_(keys))
+        judged = set(connection.execute(there).scalars())
+    for some in chunks(done):
+        connection.execute(delete(claims).where(claims.c.owner == owner, claims.c.key.in_(some)))
+    return won, judged
 
 
 def _released(owner: bytes, keys: Collection[bytes], connection: Connection) -> bool:

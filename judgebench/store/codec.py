@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -53,17 +52,6 @@ _Spec = TypeVar("_Spec", ModelSpec, JudgeSpec, Runtime, RunManifest)
 # text -------------------------------------------------------------------------------------------
 
 
-def store_text(text: str) -> dict[str, Any]:
-    """The row of ``texts``: its hash, the text readable, and exact where that differs.
-
-    What models and judges write can be anything, also what databases cannot hold, or a key.
-    """
-    text = masked(text)
-    exact, body = text.encode("utf-8", "surrogatepass"), readable(text)
-    sha = hashlib.sha256(exact).digest()
-    return {"sha": sha, "body": body, "exact": None if body == text else exact}
-
-
 def stored_text(body: str, exact: bytes | None) -> str:
     return body if exact is None else exact.decode("utf-8", "surrogatepass")
 
@@ -80,12 +68,12 @@ _UNREADABLE = re.compile("[\0\ud800-\udfff]")
 
 def word(said: str | None) -> str | None:
     """A word of a provider's: short, and nothing of ours hangs on its being exact."""
-    return None if said is None else readable(masked(said))
+    return None if said is None else _UNREADABLE.sub("\ufffd", masked(said))
 
 
 def plain(what: str, text: str) -> str:
     """An identifier, which must be storable as it is."""
-    if readable(text) != text:
+    if _UNREADABLE.search(text):
         raise InputError(
             f"{what} {text!r} holds a NUL character or half a surrogate pair, which no name may;"
             " correct it where it comes from"

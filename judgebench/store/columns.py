@@ -162,6 +162,9 @@ _PUT_TAIL = Prepared(
 )
 
 
+_HERE_BOARD = tuple(f"here_{name}" for name in _BOARD)
+
+
 def put_tails(connection: Connection, uses: Mapping[str, Sequence[Any]]) -> None:
     """What boards read of uses that were just put, in the transaction that puts them.
 
@@ -172,9 +175,9 @@ def put_tails(connection: Connection, uses: Mapping[str, Sequence[Any]]) -> None
         since which each was put.
     """
     _PUT_TAIL.put_all(connection, uses)
-    for board in sorted({*zip(*(uses[f"here_{name}"] for name in _BOARD), strict=True)}):
-        here = _here(board) | {"whole": CHUNK}
-        if (long := _LONG.first(connection, here | {"fewer": TAIL - 1})) is not None:
+    for board in sorted({*zip(*(uses[name] for name in _HERE_BOARD), strict=True)}):
+        here = dict(zip(_HERE_BOARD, board, strict=True)) | {"whole": CHUNK, "fewer": TAIL - 1}
+        for long in _LONG.execute(connection, here).fetchall():
             _fold(connection, board, *long)
 
 
@@ -185,10 +188,10 @@ def _here(board: Sequence[int]) -> dict[str, int]:
 
 def _fold(connection: Connection, board: Sequence[int], in_small: int) -> None:
     """A board's tail into a chunk, with its small chunks where that makes a whole one."""
-    tail = np.array(_TAKE_TAIL.all(connection, _here(board)), dtype=_ROW)
+    tail = np.array(_TAKE_TAIL.execute(connection, _here(board)).fetchall(), dtype=_ROW)
     pieces = [_columns_of(tail)]
     if in_small + len(tail) >= CHUNK:
-        small = _TAKE_SMALL.all(connection, _here(board) | {"whole": CHUNK})
+        small = _TAKE_SMALL.execute(connection, _here(board) | {"whole": CHUNK})
         pieces += [_unpacked(*one) for one in small]
     _put_chunks(connection, board, [_laid_out(pieces)])
 
@@ -202,7 +205,7 @@ def _put_chunks(connection: Connection, board: Sequence[int], pieces: Iterable[R
             some = ordered[start : start + CHUNK]
             put.append({"n": len(some), "blob": _packed(_taken(piece, some))})
     for one in put:
-        _PUT_CHUNK.put(connection, _here(board) | one)
+        _PUT_CHUNK.execute(connection, _here(board) | one)
 
 
 def _packed(rows: Rows) -> bytes:
@@ -350,8 +353,8 @@ def pack(store: Database) -> None:
 def rebuild(connection: Connection, boards: Iterable[Sequence[int]]) -> None:
     """Chunks anew from ``uses``, of boards by their four integers."""
     for board in boards:
-        _DROP_CHUNKS.put(connection, _here(board))
-        _DROP_TAIL.put(connection, _here(board))
+        _DROP_CHUNKS.execute(connection, _here(board))
+        _DROP_TAIL.execute(connection, _here(board))
         used = _used(connection, board)
         _put_chunks(connection, board, (piece for _, piece in used))
 
@@ -505,7 +508,7 @@ def board_verdicts(
     starts = ((at, *some) for some in product(*among))
     its, said = _gathered(piece for start in starts for piece in _pieces(connection, start, packed))
     names = names_of(connection, schema.names, "name")
-    items = dict(_ITEM_IDS.all(connection, {"at": at}))
+    items = dict(_ITEM_IDS.execute(connection, {"at": at}).fetchall())
     runs = names_of(connection, schema.runs, "run_id")
     judge = said["judge_id"].mapped(asked.get)
     judge_kind = judge.mapped(lambda one: one and one.spec.kind)
@@ -733,7 +736,7 @@ def board_answers(
         measured["text"] = [*map(stored_text, bodies, newest["exact"])]
     else:
         measured = {"length": newest["length"].astype(np.int64), "start": newest["start"]}
-    items = dict(_ITEM_IDS.all(connection, {"at": at}))
+    items = dict(_ITEM_IDS.execute(connection, {"at": at}).fetchall())
     stacks = names_of(connection, schema.stacks, "stack")
     return {
         **_both("model", _coded(newest["model_id"], known.get)),

@@ -78,6 +78,8 @@ class Database(ABC):
         Told for how many seconds a write has waited; says what becomes of what waits.
     on_read
         Called before something is read within a write.
+    beside
+        Held while something is written, where other threads of this process have to know.
 
     Parameters
     ----------
@@ -109,6 +111,7 @@ class Database(ABC):
             "Ctrl-C leaves without what was to be stored"
         )
         self.on_read: Callable[[], object] = bool
+        self.beside: AbstractContextManager[object] = nullcontext()
         self._commits = 0
         self._raw: Any = None
         engine = create_engine(
@@ -123,7 +126,7 @@ class Database(ABC):
             self._connection = engine.connect()
             spoken = self._dialect, engine.dialect.server_version_info
             self._connection.dialect = _DIALECTS.setdefault(spoken, engine.dialect)
-            self._raw = _driver(self._connection)
+            self._raw = self._connection.connection.dbapi_connection
 
     def another(self) -> Self:
         """One more connection to the same store, for another thread; a server is waited for."""
@@ -145,14 +148,16 @@ class Database(ABC):
 
     def look(self, read: Callable[[Connection], _T]) -> _T:
         """For one prepared statement, which is a snapshot by itself and needs no transaction."""
-        with self._in_words():
+        try:
             if self.in_write:
                 self.on_read()
             return read(self._connection)
+        except self.errors as error:
+            raise self.explained(error) from error
 
     def row(self, sql: str, *values: Any) -> Any:
         """The first row of what the engine itself is asked, in its own words."""
-        return self.look(lambda connection: _driver(connection).execute(sql, values).fetchone())
+        return self.look(lambda _: self._raw.execute(sql, values).fetchone())
 
     def now(self) -> float:
         """Seconds by the clock that all who share the store go by."""
@@ -169,17 +174,19 @@ class Database(ABC):
             raise StoreError(f"the store {self.name} was opened for reading only")
         if self.in_write:
             raise StoreError("a transaction of this store is open already; they do not nest")
-        with self._in_words(), self._turn():
-            self._begin_writing(in_turn)
-            self.in_write = True
-            transaction = self._connection.begin()
-            try:
-                yield self._connection
-                self._commit()
-            finally:
-                self.in_write, self.on_read = False, bool
-                with suppress(*self.errors):  # a server that is gone keeps nothing of it
-                    transaction.close()  # takes back what was not committed
+        try:
+            with self.beside, self._turn(begins=True, in_turn=in_turn):
+                self.in_write = True
+                transaction = self._connection.begin()
+                try:
+                    yield self._connection
+                    self._commit()
+                finally:
+                    self.in_write, self.on_read = False, bool
+                    with suppress(*self.errors):  # a server that is gone keeps nothing of it
+                        transaction.close()  # takes back what was not committed
+        except self.errors as error:
+            raise self.explained(error) from error
 
     @contextmanager
     def removing(self) -> Iterator[Connection]:
@@ -264,8 +271,8 @@ class Database(ABC):
         """A connection of the driver."""
 
     @abstractmethod
-    def _begin_writing(self, in_turn: bool = True) -> None:
-        """Begin, once it is our turn, or at once."""
+    def _turn(self, *, begins: bool = False, in_turn: bool = True) -> AbstractContextManager[None]:
+        """Hold what keeps others from writing, once it is our turn; it ``begins`` a transaction."""
 
     @abstractmethod
     def _commit(self) -> None:
@@ -277,11 +284,6 @@ class Database(ABC):
 
     def _begin(self, statement: str) -> None:
         self._raw.execute(statement)
-
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Hold what keeps others from writing, where that is not part of the transaction."""
-        yield
 
     @contextmanager
     def _in_words(self) -> Iterator[None]:
@@ -343,9 +345,6 @@ class Prepared:
         self._known: dict[tuple[Any, ...], tuple[str, Row, dict[str, str]]] = {}
         self._placed: dict[tuple[str, ...], tuple[str, Row, Sequence[str]]] = {}
 
-    def put(self, connection: Connection, row: Row) -> None:
-        self._execute(connection, row).close()
-
     def put_all(self, connection: Connection, columns: Mapping[str, Sequence[Any]]) -> None:
         """Once for each row, given by columns (`in_columns`). A server is asked once for all."""
         names = tuple(columns)
@@ -358,7 +357,8 @@ class Prepared:
             self._placed[names] = str(compiled), constants, compiled.positiontup
         sql, constants, order = self._placed[names]
         given = {**constants, **columns}
-        with closing(_driver(connection).cursor()) as cursor:
+        driver: Any = connection.connection.dbapi_connection
+        with closing(driver.cursor()) as cursor:
             cursor.executemany(sql, zip(*(given[name] for name in order), strict=False))
 
     def _of_columns(
@@ -366,15 +366,8 @@ class Prepared:
     ) -> Any:
         sql, constants, kinds = self._sql(connection, tuple(columns), by_columns=True)
         lists = {name: _array(kinds[name], values) for name, values in columns.items()}
-        return _driver(connection).execute(sql, {**constants, **lists}, **how)
-
-    def first(self, connection: Connection, row: Row) -> tuple[Any, ...] | None:
-        """The first row of what it returns."""
-        return next(iter(self._execute(connection, row).fetchall()), None)
-
-    def all(self, connection: Connection, row: Row) -> list[tuple[Any, ...]]:
-        """The rows of what it returns, which are few."""
-        return list(self._execute(connection, row).fetchall())
+        driver: Any = connection.connection.dbapi_connection
+        return driver.execute(sql, {**constants, **lists}, **how)
 
     def of_all(
         self, connection: Connection, columns: Mapping[str, Sequence[Any]]
@@ -383,7 +376,7 @@ class Prepared:
         if connection.dialect.name != "sqlite":
             return list(self._of_columns(connection, columns, binary=True).fetchall())
         rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
-        return [found for row in rows for found in self._execute(connection, row)]
+        return [found for row in rows for found in self.execute(connection, row)]
 
     def rows(
         self, connection: Connection, row: Row, *, as_they_come: bool = False
@@ -394,22 +387,26 @@ class Prepared:
         nothing else until all are read.
         """
         if connection.dialect.name == "sqlite":
-            yield from self._execute(connection, row)
+            yield from self.execute(connection, row)
             return
         sql, constants, _ = self._sql(connection, tuple(row))
         given = {**constants, **row}
+        driver: Any = connection.connection.dbapi_connection
         if as_they_come:
-            with closing(_driver(connection).cursor()) as cursor:
+            with closing(driver.cursor()) as cursor:
                 yield from cursor.stream(sql, given, binary=True)
             return
-        cursor = _driver(connection).cursor(f"rows_{next(_CURSORS)}", binary=True)
+        cursor = driver.cursor(f"rows_{next(_CURSORS)}", binary=True)
         yield from cursor.execute(sql, given)
         cursor.close()  # where that is not reached, it goes with its transaction
 
-    def _execute(self, connection: Connection, row: Row) -> Any:
-        sql, constants, _ = self._sql(connection, tuple(row))
-        how = _AS_BYTES.get(connection.dialect.name, {})
-        return _driver(connection).execute(sql, {**constants, **row}, **how)
+    def execute(self, connection: Connection, row: Row) -> Any:
+        """The driver's cursor, of which all rows that it returns have to be fetched."""
+        names, engine = tuple(row), connection.dialect.name
+        known = self._known.get((engine, names, False))
+        sql, constants, _ = known or self._sql(connection, names)
+        driver: Any = connection.connection.dbapi_connection
+        return driver.execute(sql, {**constants, **row}, **_AS_BYTES.get(engine, {}))
 
     def _compile(self, connection: Connection, names: tuple[str, ...], style: str = "") -> Any:
         """For the connection's dialect, with parameters by name."""
@@ -434,12 +431,6 @@ class Prepared:
             sql = _by_columns(compiled, kinds) if by_columns else str(compiled)
             self._known[known] = sql, constants, kinds
         return self._known[known]
-
-
-def pipelined(connection: Connection) -> AbstractContextManager[object]:
-    """What is put inside is sent to a server without waiting for each answer."""
-    in_a_file = connection.dialect.name == "sqlite"
-    return nullcontext() if in_a_file else _driver(connection).pipeline()
 
 
 def _by_columns(compiled: Any, kinds: Mapping[str, str]) -> str:
@@ -492,8 +483,3 @@ _PARAMETER = re.compile(r"%\((\w+)\)s(?:::(?:DOUBLE PRECISION|\w+))?")
 """As the dialect writes one, with its type where that is not plain."""
 
 _VALUES = re.compile(r"VALUES \((.*?)\)(?= ON CONFLICT| RETURNING|\Z)", re.DOTALL)
-
-
-def _driver(connection: Connection) -> Any:
-    """The driver's own connection: both drivers have ``execute`` on it."""
-    return connection.connection.dbapi_connection

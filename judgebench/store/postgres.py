@@ -12,8 +12,8 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
@@ -149,10 +149,13 @@ class Postgres(Database):
             self._raw.rollback()
             raise
 
-    def _begin_writing(self, in_turn: bool = True) -> None:
+    @contextmanager
+    def _turn(self, *, begins: bool = False, in_turn: bool = True) -> Iterator[None]:
         """The server tells who waits for a turn to try again, so that it may be said or ended."""
-        begin = _WAIT.format(250 if MAY_WAIT.get() else 1)
-        self._patiently(partial(self._begin, begin if in_turn else "BEGIN"))
+        if begins:  # the turn is part of the transaction
+            begin = _WAIT.format(250 if MAY_WAIT.get() else 1)
+            self._patiently(partial(self._begin, begin if in_turn else "BEGIN"))
+        yield
 
     def _awaited(self, error: Exception) -> tuple[str, str] | None:
         state = self._state(error)
@@ -182,8 +185,7 @@ class Postgres(Database):
 
     def _last_receipt(self) -> str | None:
         """Once it is our turn again: what the server was still doing for us has ended by then."""
-        with at_most(math.inf), closing(self.another()) as other:
-            other._begin_writing()
+        with at_most(math.inf), closing(self.another()) as other, other._turn(begins=True):
             found = other.row("SELECT value FROM meta WHERE name = %s", self._receipts)
         return None if found is None else str(found[0])
 

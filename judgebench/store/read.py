@@ -375,12 +375,6 @@ def _on(benchmark: str | None, version: str | None) -> dict[str, Any]:
     return {"benchmark.name": benchmark, "benchmark.version": version}
 
 
-def _reply(connection: Connection, key: bytes) -> Reply | None:
-    found = _REPLY.first(connection, {"key": key})
-    said = None if found is None else said_by(_REPLY_LABELS, found)
-    return None if said is None else Reply(**said | {"left_out": said["left_out"] or ()})
-
-
 def _item(benchmark: str, version: str, found: Any) -> Item:
     content = stored_text(found.content or "", found.exact_content)
     return read_item(benchmark, version, found.item_id, found.category, content)
@@ -613,7 +607,11 @@ class Reading(Snapshots, Asked):
     # keys and what stands behind them -----------------------------------------------------------
 
     def reply(self, key: bytes) -> Reply | None:
-        return self._database.look(lambda connection: _reply(connection, key))
+        with_key = {"key": key}
+        for found in self._database.look(lambda c: _REPLY.execute(c, with_key).fetchall()):
+            said = said_by(_REPLY_LABELS, found)
+            return Reply(**said | {"left_out": said["left_out"] or ()})
+        return None
 
     @read
     def judgment(self, c: Connection, key: bytes) -> Judgment | None:

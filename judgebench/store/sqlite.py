@@ -97,10 +97,12 @@ class SQLite(Database):
     # transactions -------------------------------------------------------------------------------
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
+    def _turn(self, *, begins: bool = False, in_turn: bool = True) -> Iterator[None]:
         """The file lock ``<store>-turn``: held while writing or checkpointing, never longer.
 
-        The kernel gives it back when its process dies.
+        The kernel gives it back when its process dies. Of the turn other programs know nothing:
+        they may hold the file itself. SQLite's own waiting for them cannot be ended with Ctrl-C,
+        and says nothing.
         """
         try:
             lock = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -116,17 +118,12 @@ class SQLite(Database):
             ) from error
         try:
             self._patiently(partial(fcntl.flock, lock, fcntl.LOCK_EX | fcntl.LOCK_NB))
+            if begins:
+                self._patiently(partial(self._within, 0, "BEGIN IMMEDIATE"))
             yield
         finally:
             fcntl.flock(lock, fcntl.LOCK_UN)  # a child may have been forked meanwhile
             os.close(lock)
-
-    def _begin_writing(self, in_turn: bool = True) -> None:
-        """We have the turn, of which other programs know nothing: they may hold the file itself.
-
-        SQLite's own waiting cannot be ended with Ctrl-C, and says nothing.
-        """
-        self._patiently(partial(self._within, 0, "BEGIN IMMEDIATE"))
 
     def _within(self, wait_ms: int, statement: str) -> None:
         self._raw.execute(f"PRAGMA busy_timeout = {wait_ms}")

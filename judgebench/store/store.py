@@ -125,19 +125,21 @@ class Store(Reading, Claims, AbstractContextManager["Store"]):
     def submit(
         self,
         work: Callable[[Any], Any],
-        tell: Callable[[list[Any]], None],
+        done: Any,
         *,
-        about: Any = None,
         paid: Paid | None = None,
     ) -> None:
         """Write from an event loop, which waits for nothing; see `Replies.submit`."""
         if self._writer is None:
             self._writer = Writer(self._database.another, self._journal())
-        self._writer.submit(Entry(work, tell, paid, about))
+        entry = Entry(work, done, paid)
+        self._writer.waiting[entry] = None
+        self._writer.queue.put(entry)
 
     def waiting(self) -> tuple[int, int]:
         """How many entries that were submitted are still to be written, and how many are paid."""
-        return (0, 0) if self._writer is None else self._writer.waiting()
+        writer = self._writer
+        return (0, 0) if writer is None else (len(writer.waiting), len(writer.paid()))
 
     def _journal(self) -> Journal:
         """Beside the store; in the user's cache where that is on a server."""

@@ -10,21 +10,22 @@ waited for, and where the store fails or is left.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import math
 import os
 import threading
 import time
 import uuid
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from glob import escape
 from io import FileIO
 from operator import add
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, TextIO, TypeAlias
 
 from sqlalchemy import Connection, Double, Table, bindparam, delete, func, or_, select, update
@@ -67,7 +68,6 @@ from judgebench.store.codec import (
     read_request,
     readable,
     spec_json,
-    store_text,
     store_verdict,
     to_json,
     usage_columns,
@@ -80,7 +80,6 @@ from judgebench.store.database import (
     chunks,
     in_columns,
     insert,
-    pipelined,
     upsert,
 )
 from judgebench.store.read import (
@@ -164,6 +163,7 @@ _PUT_USE = Prepared(
 )
 _PUT_FAILURE = Prepared(upsert(insert(_f).values(**_here(_f)), added=["attempts"]))
 _PUT_LOOK = Prepared(insert(schema.looks).values(judgment_id=_judgment).on_conflict_do_nothing())
+_FAILED = Prepared(select(_f.c.key).limit(_FEW))
 _CLEAR_FAILURE = Prepared(delete(_f).where(_f.c.key == bindparam("cleared")))
 _PUT_SPEND = Prepared(upsert(insert(_s), added=COUNTERS))
 _SPEND = (*(column.name for column in _s.primary_key), *COUNTERS)
@@ -226,6 +226,22 @@ class _Kept(NamedTuple):
 _Items: TypeAlias = dict[tuple[str, str, str], _Kept]
 
 
+@dataclass(slots=True)
+class _Gathered:
+    """What is to be written, and what is known of it."""
+
+    rows: dict[Prepared, list[dict[str, Any]]] = field(
+        default_factory=lambda: {each: [] for each in _GATHERED}
+    )
+    seen: set[Any] = field(default_factory=set)
+    shas: set[bytes] = field(default_factory=set)
+    judged: set[bytes] = field(default_factory=set)
+    used: set[bytes] = field(default_factory=set)
+    cleared: set[bytes] = field(default_factory=set)
+    spent: dict[tuple[Any, ...], tuple[float, ...]] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
 class Writing(Asked):
     """One write of the database, from its beginning to its commit.
 
@@ -239,32 +255,23 @@ class Writing(Asked):
     ----------
     begin
         Called once, when the database is needed first: begins the transaction.
+    failed
+        What went wrong: then nothing is written.
     """
 
-    def __init__(self, begin: Callable[[], Connection], numbers: Numbers) -> None:
-        self._begin = begin
-        self._begun: Connection | None = None
-        self._numbers = numbers
-        self._more: dict[tuple[Table, bytes], Row] = {}
-        self.failed: BaseException | None = None
-        self._gather()
-
-    def _gather(self) -> None:
-        """Nothing is gathered yet."""
-        self._rows: dict[Prepared, list[dict[str, Any]]] = {each: [] for each in _GATHERED}
-        self._seen: set[Any] = set()
-        self._shas: set[bytes] = set()
-        self._judged: set[bytes] = set()
-        self._used: set[bytes] = set()
-        self._cleared: set[bytes] = set()
-        self._spent: dict[tuple[Any, ...], tuple[float, ...]] = {}
+    begin: Callable[[], Connection]
+    numbers: Numbers
+    failed: BaseException | None = None
+    _begun: Connection | None = None
+    _more: dict[tuple[Table, bytes], Row] = field(default_factory=dict)
+    _new: _Gathered = field(default_factory=_Gathered)
 
     @property
     def _connection(self) -> Connection:
         # No `cached_property`: in Python 3.11 all writes would share its lock, and wait for each
         # other while one waits for its turn.
         if self._begun is None:
-            self._begun = self._begin()
+            self._begun = self.begin()
         return self._begun
 
     def flush(self) -> Connection:
@@ -273,48 +280,49 @@ class Writing(Asked):
             raise StoreError(
                 "nothing was stored: one part of the transaction had failed"
             ) from self.failed
+        new = self._new
         try:
-            if unknown := self._used - self._judged:
+            if unknown := new.used - new.judged:
                 known = catalog.rows(self._connection, schema.judgments, "key", {"key": unknown})
                 for key in sorted(unknown.difference(row.key for row in known)):
                     raise StoreError(
                         f"the store has no judgment {key.hex()[:12]}; "
                         "put_judgment() must come before"
                     )
-            self._rows[_PUT_SPEND] = [
+            new.rows[_PUT_SPEND] = [
                 dict(zip(_SPEND, (*about, *counters), strict=True))
-                for about, counters in self._spent.items()
+                for about, counters in new.spent.items()
             ]
-            written = {put: in_columns(rows) for put, rows in self._rows.items() if rows}
+            written = {put: in_columns(rows) for put, rows in new.rows.items() if rows}
             for its in written.values():
                 self._number(its)
-            # Here at the latest the database is held, and others wait.
-            if self._cleared:  # seldom has any failed before: a few are read to see which
-                failed = [*catalog.rows(self._connection, schema.failures, "key", limit=_FEW)]
-                new = {row["key"] for row in self._rows[_PUT_FAILURE]}
-                may_have = new.union(row.key for row in failed)
-                cleared = self._cleared if len(failed) == _FEW else self._cleared & may_have
+            connection = self._connection  # held from here at the latest, and others wait
+            if new.cleared:  # seldom has any failed before: a few are read to see which
+                failed = [key for (key,) in _FAILED.execute(connection, {}).fetchall()]
+                may_have = {*failed, *(row["key"] for row in new.rows[_PUT_FAILURE])}
+                cleared = new.cleared if len(failed) == _FEW else new.cleared & may_have
                 if cleared:
                     written[_CLEAR_FAILURE] = {"cleared": [*cleared]}
             if written:
-                with pipelined(self._connection):
+                driver: Any = connection.connection.dbapi_connection
+                with getattr(driver, "pipeline", nullcontext)():  # a server answers all at the end
                     for statement, its in written.items():
-                        statement.put_all(self._connection, its)
+                        statement.put_all(connection, its)
                     if used := written.get(_PUT_USE):
                         from judgebench.store import columns  # numpy, which many do without
 
-                        columns.put_tails(self._connection, used)
-            self._gather()
+                        columns.put_tails(connection, used)
+            self._new = _Gathered()
         except BaseException as error:
             self.failed = error
             raise
-        return self._connection
+        return connection
 
     def _alone(self, *what: Any) -> None:
         """Rows of one statement do not see each other: one that must is written after the other."""
-        if what in self._seen:
+        if what in self._new.seen:
             self.flush()
-        self._seen.add(what)
+        self._new.seen.add(what)
 
     # numbers for keys and names -----------------------------------------------------------------
 
@@ -326,35 +334,40 @@ class Writing(Asked):
                 continue
             if table is schema.items:
                 values = [*zip(columns[name.replace("item", "benchmark")], values, strict=True)]
-            known = self._numbers.get(table)
+            known = self.numbers.get(table)
             if known is None or len(known) > MOST:
-                known = self._numbers[table] = {None: None, NONE: NONE, (NONE, NONE): NONE}
+                known = self.numbers[table] = {None: None, NONE: NONE, (NONE, NONE): NONE}
             if new := [key for key in dict.fromkeys(values) if key not in known]:
-                for its, said in (one for key in new for one in _by(table, key).items()):
-                    if isinstance(said, str):
-                        plain(_CALLED[table.name, its], said)
-                self._ask(table, known, new)
-                if new := [key for key in new if key not in known]:  # in their order
-                    rows = in_columns([self._new(table, key) for key in new])
-                    _PUT[table].put_all(self._connection, rows)
-                    self._ask(table, known, new)
+                self._learn(table, known, new)
             columns[name] = [known[value] for value in values]
 
     def _numbered(self, row: dict[str, Any]) -> dict[str, Any]:
         self._number(columns := in_columns([row]))
         return {name: value for name, (value,) in columns.items()}
 
-    def _ask(self, table: Table, known: dict[Any, Any], keys: Sequence[Any]) -> None:
-        rows = in_columns([_by(table, key) for key in keys])
-        for number, *key in _ASK[table].of_all(self._connection, rows):
-            known[tuple(key) if key[1:] else key[0]] = number
+    def _learn(self, table: Table, known: dict[Any, Any], new: Sequence[Any]) -> None:
+        """Have the numbers of keys or names known; what is not there yet is put, in its order."""
+        names = identity(table)
+        for _ in range(2):
+            by = dict(zip(names, zip(*new, strict=True) if names[1:] else (new,), strict=True))
+            for its, said in by.items():
+                for name in said if (table.name, its) in _CALLED else ():
+                    plain(_CALLED[table.name, its], name)
+            for number, *key in _ASK[table].of_all(self._connection, by):
+                known[tuple(key) if key[1:] else key[0]] = number
+            new = [key for key in new if key not in known]
+            if not new:
+                return
+            rows = in_columns([self._row_of(table, key) for key in new])
+            _PUT[table].put_all(self._connection, rows)
 
-    def _new(self, table: Table, key: Any) -> Row:
+    def _row_of(self, table: Table, key: Any) -> Row:
         """A row of what is not there yet. What has more to it than its name must have been put.
 
         An item that was never put is known by its id alone; its content may come later.
         """
-        row = _by(table, key)
+        names = identity(table)
+        row = dict(zip(names, key if names[1:] else (key,), strict=True))
         if table in (schema.names, schema.benchmarks, schema.items):
             return row
         if (table, key) not in self._more:
@@ -381,11 +394,15 @@ class Writing(Asked):
         """The hash by which rows name the text, which is kept once; None where there is none."""
         if text is None:
             return None
-        row = store_text(text)
-        if row["sha"] not in self._shas:
-            self._shas.add(row["sha"])
-            self._rows[_PUT[schema.texts]].append(row)
-        return bytes(row["sha"])
+        text = masked(text)  # which models and judges wrote: anything may be in it, also a key
+        exact = text.encode("utf-8", "surrogatepass")
+        sha = hashlib.sha256(exact).digest()
+        if sha not in self._new.shas:
+            self._new.shas.add(sha)
+            body = readable(text)
+            row = {"sha": sha, "body": body, "exact": None if body == text else exact}
+            self._new.rows[_PUT[schema.texts]].append(row)
+        return sha
 
     # who and what -------------------------------------------------------------------------------
 
@@ -414,7 +431,7 @@ class Writing(Asked):
         whose, name, *_ = row.values()
         plain("the name", name)
         self._alone(naming, whose)
-        self._rows[naming].append(row)
+        self._new.rows[naming].append(row)
 
     def put_items(self, items: Sequence[Item]) -> None:
         """Raises `InputError` for an item whose question, references or category have changed.
@@ -434,7 +451,7 @@ class Writing(Asked):
                 known[at] = now = _Kept(category, identity, content)
                 if now != before:
                     rows[at] = {"benchmark_id": at[:2], "called": item.id, **now._asdict()}
-            self._rows[_PUT_ITEM] += rows.values()
+            self._new.rows[_PUT_ITEM] += rows.values()
         self.flush()
 
     # what was asked and answered ----------------------------------------------------------------
@@ -443,8 +460,8 @@ class Writing(Asked):
         """Kept once for each key and stack, and at each place it answers; clears failures."""
         for key, response in responses.items():
             this = {"key": key, "stack_id": self._response(key, response)}
-            self._rows[_DROP_ANCHOR].append({**this})
-            self._rows[_PUT_ANSWER].append(
+            self._new.rows[_DROP_ANCHOR].append({**this})
+            self._new.rows[_PUT_ANSWER].append(
                 {
                     "benchmark_id": (response.benchmark, response.version),
                     "model_id": response.model_key,
@@ -454,7 +471,7 @@ class Writing(Asked):
                     **this,
                 }
             )
-            self._cleared.add(key)
+            self._new.cleared.add(key)
 
     def put_stack_anchors(self, responses: Mapping[bytes, Response]) -> None:
         """Questions answered again on another stack than the answers that stand.
@@ -471,7 +488,7 @@ class Writing(Asked):
         if response.stack is not None:
             stack = keys.stack_key(response.stack)
             self._more[schema.stacks, stack] = {"stack": spec_json(response.stack)}
-        self._rows[_PUT[_r]].append(
+        self._new.rows[_PUT[_r]].append(
             {
                 "key": key,
                 "stack_id": stack,
@@ -497,7 +514,7 @@ class Writing(Asked):
         Of two replies to one question the first is kept, and both are paid for.
         """
         logprobs = None if reply.logprobs is None else logprobs_json(reply.logprobs)
-        self._rows[_PUT[schema.replies]].append(
+        self._new.rows[_PUT[schema.replies]].append(
             {
                 "key": key,
                 "request_sha": self._text(keys.canonical_json(request)),
@@ -513,7 +530,7 @@ class Writing(Asked):
                 "at": time.time(),
             }
         )
-        self._cleared.add(key)  # a line of a batch fails by this key
+        self._new.cleared.add(key)  # a line of a batch fails by this key
         if spend is not None:
             self.put_spend((spend,))
 
@@ -530,8 +547,8 @@ class Writing(Asked):
                 place.model_key,
                 place.judge_key or NONE,
                 HOWS.index(spend.how),
-                readable(spend.provider),
-                readable(spend.model),
+                word(spend.provider),
+                word(spend.model),
             )
             priced = cost is not None and math.isfinite(cost)
             took = (
@@ -540,7 +557,7 @@ class Writing(Asked):
                 *(tokens or 0 for tokens in usage_columns(spend.usage).values()),
                 cost if cost is not None and priced else 0.0,
             )
-            self._spent[about] = tuple(map(add, self._spent.get(about, _NOTHING), took))
+            self._new.spent[about] = tuple(map(add, self._new.spent.get(about, _NOTHING), took))
 
     # what was judged ----------------------------------------------------------------------------
 
@@ -552,7 +569,7 @@ class Writing(Asked):
         """
         verdict = store_verdict(judgment.verdict)
         label, reason = verdict.pop("label"), verdict.pop("reason")
-        self._rows[_PUT[schema.judgments]].append(
+        self._new.rows[_PUT[schema.judgments]].append(
             {
                 "key": judgment.key,
                 "judge_id": judgment.judge_key,
@@ -566,8 +583,8 @@ class Writing(Asked):
                 "at": judgment.at,
             }
         )
-        self._judged.add(judgment.key)
-        self._cleared.add(judgment.key)
+        self._new.judged.add(judgment.key)
+        self._new.cleared.add(judgment.key)
         self.put_uses(uses)
 
     def put_judgments(self, judgments: Sequence[tuple[Judgment, RunVerdict]]) -> None:
@@ -580,8 +597,8 @@ class Writing(Asked):
         now = time.time()
         for use in uses:
             self._alone(use.place)
-            self._used.add(use.judgment_key)
-            self._rows[_PUT_USE].append(
+            self._new.used.add(use.judgment_key)
+            self._new.rows[_PUT_USE].append(
                 {
                     **self._place(use.place),
                     "here_run_id": use.run_id,
@@ -592,11 +609,11 @@ class Writing(Asked):
 
     def put_failure(self, failure: Failure) -> None:
         """Kept for each key and place: the newest message, and the attempts added up."""
-        if failure.key in self._cleared:
+        if failure.key in self._new.cleared:
             self.flush()
         self._alone(failure.key, failure.place)
         nowhere = dict.fromkeys(_HERE, NONE)
-        self._rows[_PUT_FAILURE].append(
+        self._new.rows[_PUT_FAILURE].append(
             {
                 "key": failure.key,
                 "boundary": failure.boundary,
@@ -746,12 +763,12 @@ class Writing(Asked):
             self._put_look(look, judgment.key)
 
     def _put_look(self, look: DriftCheck, judgment: bytes) -> None:
-        self._used.add(judgment)
+        self._new.used.add(judgment)
         place = self._numbered(self._place(look.place)).values()
         at = dict(zip(PLACE[2:], [*place][2:], strict=True))
         at |= self._numbered({"occasion_id": look.occasion or NONE})
         more = {"anchors_id": look.anchors, "judgment_key": judgment}
-        _PUT_LOOK.put(self.flush(), at | more)
+        _PUT_LOOK.execute(self.flush(), at | more)
 
     # what is read on the way --------------------------------------------------------------------
 
@@ -766,12 +783,6 @@ class Writing(Asked):
         """
         at = self._numbered(self._place(place)).values()
         return current_at(self.flush(), dict(zip(PLACE, at, strict=True)))
-
-
-def _by(table: Table, key: Any) -> dict[str, Any]:
-    """The columns by which a row is known."""
-    names = identity(table)
-    return dict(zip(names, key if names[1:] else (key,), strict=True))
 
 
 def _run_columns(manifest: RunManifest) -> dict[str, Any]:
@@ -838,39 +849,30 @@ FORM = 1
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """Something to be written. ``tell`` is called with all entries of a commit that share it."""
+    """Something to be written, and the future of an event loop that is told what came of it."""
 
     work: Callable[[Writing], Any]
-    tell: Callable[[list[Entry]], None]
+    done: Any
     paid: Paid | None = None
-    about: Any = None
     value: Any = None
     error: BaseException | None = None
 
 
-@dataclass(slots=True)
 class Writer:
     """The thread, which begins with the first entry and has a connection of its own.
 
-    ``idle`` is held while it writes: whoever writes beside it takes it.
+    ``idle`` is held while it writes: whoever writes beside it takes it. What is ``waiting`` is
+    still to be written, in its order, and goes into the ``queue`` as well.
     """
 
-    another: Callable[[], Database]
-    journal: Journal
-    idle: threading.Lock = field(default_factory=threading.Lock)
-    _queue: deque[Entry] = field(default_factory=deque)
-    _there: threading.Condition = field(default_factory=threading.Condition)
-    _group: list[Entry] = field(default_factory=list)
-    _ended: bool = False
-    _thread: threading.Thread | None = None
-
-    def submit(self, entry: Entry) -> None:
-        with self._there:
-            self._queue.append(entry)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
-                self._thread.start()
-            self._there.notify()
+    def __init__(self, another: Callable[[], Database], journal: Journal) -> None:
+        self.another = another
+        self.journal = journal
+        self.idle = threading.Lock()
+        self.waiting: dict[Entry, None] = {}
+        self.queue: SimpleQueue[Entry | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._thread.start()
 
     @contextmanager
     def resting(self) -> Iterator[None]:
@@ -884,53 +886,51 @@ class Writer:
 
     def close(self) -> None:
         """Write what is left; where that takes longer, keep what is paid for in the journal."""
-        if self._thread is not None:
-            with self._there:
-                self._ended = True
-                self._there.notify()
-            self._thread.join(LEAVING_S)
-            self.journal.keep(self._paid())  # none, where the thread came to its end
+        self.queue.put(None)
+        self._thread.join(LEAVING_S)
+        self.journal.keep(self.paid())  # none, where the thread came to its end
 
-    def waiting(self) -> tuple[int, int]:
-        """How many entries are still to be written, and how many of them are paid for."""
-        return len(self._group) + len(self._queue), len(self._paid())
-
-    def _paid(self) -> list[Paid]:
-        return [entry.paid for entry in [*self._group, *self._queue] if entry.paid is not None]
+    def paid(self) -> list[Paid]:
+        """Of what waits, what is paid for."""
+        return [entry.paid for entry in list(self.waiting) if entry.paid is not None]
 
     def _run(self) -> None:
-        database, numbers = None, Numbers()
+        database, numbers, goes_on = None, Numbers(), True
         with ExitStack() as opened:
-            while True:
-                with self._there:
-                    while not self._queue and not self._ended:
-                        self._there.wait()
-                    n = min(GROUP, len(self._queue))
-                    group = self._group = [self._queue.popleft() for _ in range(n)]
+            while goes_on:
+                came = [self.queue.get()]
+                with suppress(Empty):
+                    while len(came) < GROUP:
+                        came.append(self.queue.get_nowait())
+                group = [entry for entry in came if entry is not None]
+                goes_on = len(group) == len(came)
                 if not group:
                     return
                 try:
                     if database is None:
                         database = opened.enter_context(closing(self.another()))
-                        database.on_wait = self._waits
+                        database.on_wait, database.beside = self._waits, self.idle
                     self._commit(database, numbers, group)
                 except BaseException as error:  # noqa: BLE001 - who waits for it is told
                     for entry in group:
                         entry.error = entry.error or error
                     self._keep_paid()
-                self._group = []
-                for tell in dict.fromkeys(entry.tell for entry in group):
-                    tell([entry for entry in group if entry.tell == tell])
+                for entry in group:
+                    del self.waiting[entry]
+                for loop in {entry.done.get_loop() for entry in group}:
+                    its = [entry for entry in group if entry.done.get_loop() is loop]
+                    with suppress(RuntimeError):  # it has ended, and waits for nothing
+                        loop.call_soon_threadsafe(_deliver, its)
 
     def _waits(self, seconds: float) -> str:
         """Somebody else holds the store: what is said of those that wait."""
         if seconds >= Waiting.SAID_AFTER_S:
             self._keep_paid()
-        return f"{self.waiting()[0]} to be stored, none is lost meanwhile"
+        return f"{len(self.waiting)} to be stored, none is lost meanwhile"
 
     def _keep_paid(self) -> None:
         with suppress(StoreError):  # where that is full as well it is still held, and waits
-            self.journal.keep(self._paid())
+            self.journal.keep(self.paid())
 
     def _commit(self, database: Database, numbers: Numbers, group: list[Entry]) -> None:
         """All of them, or each by itself where one of them cannot be written."""
@@ -938,11 +938,7 @@ class Writer:
         while True:
             try:
                 with ExitStack() as held:
-
-                    def begin() -> Connection:
-                        held.enter_context(self.idle)
-                        return held.enter_context(database.writing())
-
+                    begin = partial(held.enter_context, database.writing())
                     writing = Writing(begin, numbers)
                     for entry in group:  # which makes rows of values; others write meanwhile
                         entry.value = entry.work(writing)
@@ -963,12 +959,24 @@ class Writer:
                     with suppress(StoreError):  # what is told is why the store cannot be written
                         self.journal.keep([group[0].paid])
                 return
-            self.journal.stored(group)
+            if self.journal.file is not None:
+                self.journal.stored(group)
             return
 
 
+def _deliver(entries: list[Entry]) -> None:
+    """In the event loop of those that wait."""
+    for entry in entries:
+        if entry.done.done():  # who waited for it was cancelled
+            continue
+        if entry.error is None:
+            entry.done.set_result(entry.value)
+        else:
+            entry.done.set_exception(entry.error)
+
+
 class Journal:
-    """Replies that are paid for and not stored yet, in a file of this process.
+    """Replies that are paid for and not stored yet, in a ``file`` of this process, if any.
 
     It goes away when all that it holds is stored. The next opening of the store takes in what other
     processes have left; a reply that the store has by then is not counted twice.
@@ -978,13 +986,13 @@ class Journal:
         self._place = place
         self._store_id = store_id
         self._kept: set[bytes] = set()
-        self._file: FileIO | None = None
+        self.file: FileIO | None = None
         self._lock = threading.Lock()
 
     @property
     def path(self) -> Path | None:
         """Where it is, while there is one."""
-        return None if self._file is None else Path(self._file.name)
+        return None if self.file is None else Path(self.file.name)
 
     def keep(self, paid: Sequence[Paid]) -> None:
         """Raises `StoreError` where it cannot be written either."""
@@ -1003,7 +1011,7 @@ class Journal:
 
     def _add(self, lines: bytes) -> None:
         """All of them, or none: what was cut is taken back, and one that is empty goes."""
-        if self._file is None:
+        if self.file is None:
             self._place.parent.mkdir(parents=True, exist_ok=True)
             path = self._place.with_name(f"{self._place.name}-paid-{uuid.uuid4().hex[:12]}")
             file = path.open("xb", buffering=0)
@@ -1012,8 +1020,8 @@ class Journal:
             except OSError:
                 file.close()
                 raise
-            self._file = file
-        file = self._file
+            self.file = file
+        file = self.file
         end = os.fstat(file.fileno()).st_size
         try:
             if not end:
@@ -1029,14 +1037,12 @@ class Journal:
 
     def stored(self, entries: Sequence[Entry]) -> None:
         """These are in the store now."""
-        if self._file is None:
-            return
         with self._lock:
             self._kept -= {entry.paid.key for entry in entries if entry.paid is not None}
-            if not self._kept:
-                Path(self._file.name).unlink(missing_ok=True)
-                self._file.close()
-                self._file = None
+            if self.file is not None and not self._kept:
+                Path(self.file.name).unlink(missing_ok=True)
+                self.file.close()
+                self.file = None
 
     def left(self) -> Iterator[tuple[Path, list[Paid]]]:
         """What others have left, each file while it is held; a file that was taken in is removed.

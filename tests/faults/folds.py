@@ -49,12 +49,8 @@ class Stepping:
     def __init__(self, inner: Any, name: str, step: Callable[[str], None]) -> None:
         self._inner, self._name, self._step = inner, name, step
 
-    def put(self, connection: Connection, row: Any) -> None:
-        self._inner.put(connection, row)
-        self._step(self._name)
-
-    def all(self, connection: Connection, row: Any) -> Any:
-        found = self._inner.all(connection, row)
+    def execute(self, connection: Connection, row: Any) -> Any:
+        found = self._inner.execute(connection, row)
         self._step(self._name)
         return found
 

@@ -458,11 +458,16 @@ class Elsewhere:
     released: list[set[bytes]] = field(default_factory=list)
     on_claim: Callable[[], None] = lambda: None
     soon: bool = False
+    store: Kept = field(default_factory=lambda: Kept())
 
-    def claim(self, keys: Collection[bytes]) -> set[bytes]:
+    def exchange(
+        self, keys: Collection[bytes], done: Collection[bytes] = ()
+    ) -> tuple[set[bytes], set[bytes]]:
         self.on_claim()
         self.claimed.append(set(keys))
-        return set(keys) - self.theirs
+        if done:
+            self.released.append(set(done))
+        return set(keys) - self.theirs, {key for key in keys if key in self.store.judgments}
 
     def release(self, keys: Collection[bytes], *, soon: bool = False) -> None:
         self.released.append(set(keys))
@@ -476,13 +481,8 @@ def _shared(
     store: Kept, elsewhere: Elsewhere, questions: Sequence[JudgeCall], said: Said, **more: Any
 ) -> RunCounts:
     provider = more.pop("provider", Answers(lambda request: Reply(text="correct")))
-    queue = WorkQueue(
-        name="j",
-        calls=[questions],
-        provider=provider,
-        there=lambda calls: [call.key in store.judgments for call in calls],
-        **more,
-    )
+    queue = WorkQueue(name="j", calls=[questions], provider=provider, **more)
+    elsewhere.store = store
     with execute.claiming(elsewhere) as claimed:
         counts = carry_out(
             [queue],

@@ -38,6 +38,11 @@ def at(door: bytes, most: int, **limits: float) -> RateLimit:
     return limiter(most, gate=gate_for(door), **limits)
 
 
+async def enter(limit: RateLimit, tokens: int = 0) -> int:
+    await limit.gate.line.turn(lambda: limit.gate.take(limit, tokens))
+    return tokens
+
+
 async def settle() -> None:
     for _ in range(10):
         await asyncio.sleep(0)
@@ -50,7 +55,7 @@ async def calls(
     starts: list[float] = []
 
     async def call() -> None:
-        slot = await limit.enter(tokens)
+        slot = await enter(limit, tokens)
         starts.append(clock())
         await asyncio.sleep(takes_s)
         limit.gate.leave(slot, "answered", tokens=tokens if used is None else used)
@@ -71,7 +76,7 @@ def test_calls_start_in_the_order_in_which_they_came() -> None:
         limit, order = limiter(2), []
 
         async def call(n: int) -> None:
-            slot = await limit.enter()
+            slot = await enter(limit)
             order.append(n)
             await asyncio.sleep(1)
             limit.gate.leave(slot, "answered")
@@ -87,8 +92,8 @@ def test_calls_start_in_the_order_in_which_they_came() -> None:
 def test_who_is_cancelled_gives_its_place_back(place: int) -> None:
     async def main() -> None:
         limit = limiter(1)
-        inside = await limit.enter()
-        waiting = [asyncio.create_task(limit.enter()) for _ in range(6)]
+        inside = await enter(limit)
+        waiting = [asyncio.create_task(enter(limit)) for _ in range(6)]
         await settle()
         waiting[place].cancel()
         limit.gate.leave(inside, "answered")
@@ -96,7 +101,7 @@ def test_who_is_cancelled_gives_its_place_back(place: int) -> None:
             if n != place:
                 limit.gate.leave(await task, "answered")
         assert waiting[place].cancelled()
-        limit.gate.leave(await limit.enter(), "answered")
+        limit.gate.leave(await enter(limit), "answered")
 
     virtual_time.run(main())
 
@@ -104,8 +109,8 @@ def test_who_is_cancelled_gives_its_place_back(place: int) -> None:
 def test_one_that_is_cancelled_when_it_may_enter_does_not_keep_the_slot() -> None:
     async def main() -> None:
         limit = limiter(1)
-        inside = await limit.enter()
-        first, second = (asyncio.create_task(limit.enter()) for _ in range(2))
+        inside = await enter(limit)
+        first, second = (asyncio.create_task(enter(limit)) for _ in range(2))
         await settle()
         limit.gate.leave(inside, "answered")  # calls the first
         first.cancel()  # before it ran
@@ -119,11 +124,11 @@ def test_where_all_that_are_under_way_are_turned_away_half_as_many_may_follow() 
     async def main() -> None:
         limit = limiter(16)
         for allowed in (8, 4):
-            slots = [await limit.enter() for _ in range(2 * allowed)]
+            slots = [await enter(limit) for _ in range(2 * allowed)]
             for slot in slots:
                 limit.gate.leave(slot, "overloaded")
             assert limit.gate.allowed == allowed
-        limit.gate.leave(await limit.enter(), "failed")
+        limit.gate.leave(await enter(limit), "failed")
         assert limit.gate.allowed == 4
 
     virtual_time.run(main())
@@ -136,7 +141,7 @@ def test_where_few_are_turned_away_whatever_the_load_many_may_be_under_way() -> 
         draw, limit, inside = random.Random(5), limiter(64), []
 
         async def call() -> None:
-            slot = await limit.enter()
+            slot = await enter(limit)
             inside.append(limit.gate.allowed)
             await asyncio.sleep(1)
             limit.gate.leave(slot, "overloaded" if draw.random() < 0.05 else "answered")
@@ -153,7 +158,7 @@ def test_where_more_come_than_can_be_served_hardly_more_are_sent() -> None:
 
         async def call() -> None:
             nonlocal inside, turned_away
-            slot = await limit.enter()
+            slot = await enter(limit)
             inside += 1
             served = inside <= 10
             await asyncio.sleep(1)
@@ -173,11 +178,11 @@ def test_successes_win_back_what_was_allowed_and_no_more() -> None:
     async def main() -> None:
         limit = limiter(4)
         for _ in range(4):
-            limit.gate.leave(await limit.enter(), "overloaded")
+            limit.gate.leave(await enter(limit), "overloaded")
         assert limit.gate.allowed == 2
         allowed = []
         for _ in range(20):
-            limit.gate.leave(await limit.enter(), "answered")
+            limit.gate.leave(await enter(limit), "answered")
             allowed.append(limit.gate.allowed)
         assert allowed[0] == 2.5
         assert allowed[1] == pytest.approx(2.9)
@@ -190,8 +195,8 @@ def test_at_the_end_of_a_run_nobody_enters_any_more_and_others_do() -> None:
     async def main() -> None:
         gate = Gate(clock)
         ours, theirs = limiter(1, gate=gate), limiter(1, gate=gate)
-        inside = await theirs.enter()
-        waiting = [asyncio.create_task(limit.enter()) for limit in (ours, ours, theirs)]
+        inside = await enter(theirs)
+        waiting = [asyncio.create_task(enter(limit)) for limit in (ours, ours, theirs)]
         await settle()
         ours.wind_down()
         with pytest.raises(WindingDownError):
@@ -199,7 +204,7 @@ def test_at_the_end_of_a_run_nobody_enters_any_more_and_others_do() -> None:
         with pytest.raises(WindingDownError):
             await waiting[1]
         with pytest.raises(WindingDownError):
-            await ours.enter()
+            await ours.complete(question())
         assert not waiting[2].done()
         theirs.gate.leave(inside, "answered")
         theirs.gate.leave(await waiting[2], "answered")
@@ -211,7 +216,7 @@ def test_what_is_allowed_never_falls_below_one() -> None:
     async def main() -> None:
         limit = limiter(3)
         for _ in range(10):
-            limit.gate.leave(await limit.enter(), "overloaded")
+            limit.gate.leave(await enter(limit), "overloaded")
         assert limit.gate.allowed == 1
 
     virtual_time.run(main())
@@ -220,9 +225,9 @@ def test_what_is_allowed_never_falls_below_one() -> None:
 def test_a_pause_that_the_other_side_asks_for_holds_for_everybody_and_not_for_ever() -> None:
     async def main() -> list[float]:
         limit = limiter(4)
-        limit.gate.leave(await limit.enter(), "overloaded", pause_s=7)
+        limit.gate.leave(await enter(limit), "overloaded", pause_s=7)
         starts = await calls(limit, 2)
-        limit.gate.leave(await limit.enter(), "overloaded", pause_s=86_400)
+        limit.gate.leave(await enter(limit), "overloaded", pause_s=86_400)
         return starts + await calls(limit, 1)
 
     assert virtual_time.run(main()) == pytest.approx([7, 7, 7])
@@ -231,7 +236,7 @@ def test_a_pause_that_the_other_side_asks_for_holds_for_everybody_and_not_for_ev
 def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
     async def main() -> list[float]:
         limit = limiter(4)
-        slots = [await limit.enter() for _ in range(2)]
+        slots = [await enter(limit) for _ in range(2)]
         for slot, pause_s in zip(slots, (9, 2), strict=True):
             limit.gate.leave(slot, "overloaded", pause_s=pause_s)
         return await calls(limit, 1)
@@ -312,15 +317,15 @@ def test_the_lowest_limits_hold_while_their_run_lives() -> None:
         assert at(b"another", 5).gate is not wide.gate
         assert wide.gate is narrow.gate
         assert wide.gate.allowed == 2
-        slots = [await wide.enter()]
-        waiting = asyncio.create_task(wide.enter())
+        slots = [await enter(wide)]
+        waiting = asyncio.create_task(enter(wide))
         await settle()
         assert not waiting.done()  # one request a second
         await narrow.close()
         await settle()
         assert waiting.done()
         assert wide.gate.allowed == 8
-        slots += [await waiting, await wide.enter()]
+        slots += [await waiting, await enter(wide)]
         for slot in slots:
             wide.gate.leave(slot, "answered")
         await wide.close()
@@ -345,7 +350,7 @@ def test_event_loops_in_several_threads_share_a_door() -> None:
     done: list[str] = []
 
     async def call() -> None:
-        slot = await limit.enter()
+        slot = await enter(limit)
         inside.append(1)
         most.append(len(inside))
         await asyncio.sleep(0.001)
@@ -368,15 +373,15 @@ def test_event_loops_in_several_threads_share_a_door() -> None:
 def test_a_loop_that_ended_while_it_waited_does_not_hold_the_others_up() -> None:
     limit = RateLimit(NOBODY, 1)
     ended = asyncio.new_event_loop()
-    inside = ended.run_until_complete(limit.enter())
-    waiter = ended.create_task(limit.enter())
+    inside = ended.run_until_complete(enter(limit))
+    waiter = ended.create_task(enter(limit))
     ended.run_until_complete(asyncio.sleep(0))
     waiter._log_destroy_pending = False  # type: ignore[attr-defined]  # that is the very case
     ended.close()
     limit.gate.leave(inside, "answered")
 
     async def main() -> None:
-        limit.gate.leave(await asyncio.wait_for(limit.enter(), 5), "answered")
+        limit.gate.leave(await asyncio.wait_for(enter(limit), 5), "answered")
 
     asyncio.run(main())
     del waiter

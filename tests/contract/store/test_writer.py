@@ -14,6 +14,7 @@ import sys
 import textwrap
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +193,21 @@ def test_the_last_of_two_at_one_place_counts_also_in_one_commit(opened: Store) -
     assert opened.verdicts("b")["label"] == ["second"]
 
 
+def test_claims_are_exchanged_in_one_commit_that_says_what_is_judged(opened: Store) -> None:
+    keys = [hashlib.sha256(f"j{number}".encode()).digest() for number in range(4)]
+    with open_store(opened.url) as other:
+        assert opened.exchange(keys[:2]) == (set(keys[:2]), set())
+        judged(0)(opened)
+        assert other.exchange(keys) == (set(keys[2:]), {keys[0]})
+        assert opened.exchange(keys[2:], keys[:1]) == (set(), set())
+        assert other.exchange(keys[:2], keys[2:]) == ({keys[0]}, {keys[0]})
+        assert opened.exchange((), ()) == (set(), set())
+        assert opened.claim(keys) == set(keys[1:])
+        # What is ours stays so, although another is given back with it.
+        assert opened.exchange(keys[1:2], keys[2:3])[0] == {keys[1]}
+        assert other.claim(keys) == {keys[0], keys[2]}
+
+
 def failed(number: int, message: str) -> Failure:
     key = hashlib.sha256(f"j{number}".encode()).digest()
     return Failure(key=key, boundary="provider", message=message, retriable=True, place=place(1))
@@ -263,8 +279,8 @@ def left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store_url: str) -> Any
         assert journal.path is not None
         kept = journal.path.read_text()
         name = journal.path
-        assert journal._file is not None
-        journal._file.close()  # as the end of its process does
+        assert journal.file is not None
+        journal.file.close()  # as the end of its process does
     assert name.read_text() == kept
     return name
 
@@ -329,8 +345,8 @@ def test_no_key_is_written_to_it(
         assert journal.path is not None
         written = journal.path.read_text()
         journal.path.unlink()
-        assert journal._file is not None
-        journal._file.close()
+        assert journal.file is not None
+        journal.file.close()
     assert secret.reveal() not in written
     assert "it is ***" in written
 
@@ -428,8 +444,8 @@ def test_what_two_threads_keep_is_kept_once(opened: Store) -> None:
     assert journal.path is not None
     assert len(journal.path.read_text().splitlines()) == 1 + len(many)
     journal.path.unlink()
-    assert journal._file is not None
-    journal._file.close()
+    assert journal.file is not None
+    journal.file.close()
 
 
 def test_a_journal_that_holds_a_reply_twice_counts_it_once(store_url: str, left: Path) -> None:
@@ -467,8 +483,8 @@ def test_a_line_that_finds_no_room_is_taken_back(
     journal.keep([paid(2)])
     assert len(journal.path.read_text().splitlines()) == 3
     journal.path.unlink()
-    assert journal._file is not None
-    journal._file.close()
+    assert journal.file is not None
+    journal.file.close()
 
 
 def test_a_journal_that_cannot_be_held_is_not_written_to(
@@ -488,8 +504,8 @@ def test_a_journal_that_cannot_be_held_is_not_written_to(
     assert journal.path is not None
     with journal.path.open("rb") as other, pytest.raises(BlockingIOError):
         lock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    assert journal._file is not None
-    journal._file.close()
+    assert journal.file is not None
+    journal.file.close()
 
 
 def test_a_store_with_signs_in_its_name_finds_its_journal(tmp_path: Path) -> None:
@@ -498,8 +514,8 @@ def test_a_store_with_signs_in_its_name_finds_its_journal(tmp_path: Path) -> Non
         begun(store)
         journal = store._journal()
         journal.keep([paid(1)])
-        assert journal._file is not None
-        journal._file.close()
+        assert journal.file is not None
+        journal.file.close()
     with open_store(str(path)) as store:
         assert store.spend("r")["calls"] == [1]
 
@@ -599,23 +615,40 @@ def test_strings_of_numpy_are_strings(opened: Store) -> None:
     assert opened.spend()["requested_model"] == ["named"]
 
 
-def test_all_entries_of_one_that_is_told_are_told(opened: Store) -> None:
-    class Asks:
-        def __init__(self) -> None:
-            self.done: list[write.Entry] = []
+def test_all_entries_of_one_event_loop_are_told_at_once(opened: Store) -> None:
+    told: list[tuple[int, int]] = []
 
-        def tell(self, entries: list[write.Entry]) -> None:
-            self.done += entries
+    class Loop:
+        """What is put here is called at once, by the thread that writes."""
 
-    one, other = Asks(), Asks()
-    entries = [
-        write.Entry(lambda put, n=n: put.put_judge(f"j{n}", JUDGE), asks.tell)
-        for n in range(20)
-        for asks in (one, other)
-    ]
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def call_soon_threadsafe(self, tell: Any, entries: list[write.Entry]) -> None:
+            told.append((self.number, len(entries)))
+            tell(entries)
+
+    loops = [Loop(0), Loop(1)]
+    ended = asyncio.new_event_loop()
+    ended.close()
     thread = write.Writer(opened._database.another, write.Journal(Path("nowhere"), "id"))
-    for entry in entries:
-        thread._queue.append(entry)
-    thread.submit(write.Entry(lambda put: None, one.tell))
+    done = []
+    with thread.idle:  # the first entry is a commit of its own, and the others wait for it
+        for number in range(41):
+            future: Future[Any] = Future()
+            future.get_loop = lambda number=number: loops[number % 2]  # type: ignore[attr-defined]
+            entry = write.Entry(lambda put, n=number: put.put_judge(f"j{n}", JUDGE), future)
+            thread.waiting[entry] = None
+            thread.queue.put(entry)
+            done.append(future)
+        lost = write.Entry(lambda put: put.put_judge("lost", JUDGE), ended.create_future())
+        thread.waiting[lost] = None
+        thread.queue.put(lost)
+    assert all(one.result(10) for one in done)
     thread.close()
-    assert (len(one.done), len(other.done)) == (21, 20)
+    assert {number: sum(n for one, n in told if one == number) for number in (0, 1)} == {
+        0: 21,
+        1: 20,
+    }
+    assert len(told) <= 6
+    assert not thread.waiting
