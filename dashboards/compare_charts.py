@@ -30,9 +30,6 @@ from judgebench.metrics import registry
 from judgebench.reports.compare import Difference, is_direct
 from judgebench.reports.estimates import p_text
 
-MOST_ROWS = 60
-"""Drawn at once; the table has all."""
-
 MOST_NAME_PX, TALLY_PX, LEAST_FOREST_PX = 330, 140, 120
 TITLE_LINE_PX = 13
 
@@ -169,7 +166,7 @@ def forest(
     says
         And what they say of them.
     """
-    data = placed(rows.head(MOST_ROWS))
+    data = placed(rows)
     layers = [_differences(data, axis, ink, names, room, says)]
     if room.tally:
         layers.append(_tally(data, ink, room))

@@ -2372,9 +2372,8 @@ def _under_way(
         with nullcontext() if path is None else _named(path):
             if work.suite.gpus is not None:
                 work = placed_where_needed(work, planned)
-            pool.check(endpoints(work))
+            prices = pool.check(endpoints(work))
             missed = check_extras(work.suite, planned)
-        prices = map(pool.price, endpoints(work).values())
         if on_forecast is not None and any(price is None or not price.is_free for price in prices):
             on_forecast(planned())
         with shown(progress) as told:

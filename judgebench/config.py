@@ -54,32 +54,33 @@ _CHECKPOINTS = frozenset({"pretrained", "peft", "delta", "lora_local_path", "tok
 
 def _storable(settings: dict[str, Any]) -> dict[str, Any]:
     """What is sent and kept as JSON has to be JSON."""
-    _refuse_no_json(settings, ())
+    _refuse_fault(settings, ())
     return settings
 
 
-def _refuse_no_json(value: Any, at: yaml_file.Field) -> None:
+def _refuse_fault(value: Any, at: yaml_file.Field) -> None:
     if isinstance(value, dict):
         for key, element in value.items():
             if not isinstance(key, str):
-                raise _no_json(f"the name {key!r} is no text; put it in quotes", at)
-            _refuse_no_json(element, (*at, key))
+                raise _fault(f"the name {key!r} is no text; put it in quotes", at)
+            _refuse_fault(element, (*at, key))
     elif isinstance(value, list):
         for i, element in enumerate(value):
-            _refuse_no_json(element, (*at, i))
+            _refuse_fault(element, (*at, i))
     elif isinstance(value, float) and not math.isfinite(value):
-        raise _no_json(f"a number is finite, not {value}", at)
+        raise _fault(f"a number is finite, not {value}", at)
     elif not (value is None or isinstance(value, str | bool | int | float)):
-        raise _no_json(
+        raise _fault(
             f"{_kind(value)} cannot be sent or stored; put it in quotes if a text is meant", at
         )
 
 
-def _no_json(message: str, at: yaml_file.Field) -> PydanticCustomError:
-    return PydanticCustomError(_NO_JSON, "{says}", {"says": message, "at": at})
+def _fault(message: str, at: yaml_file.Field) -> PydanticCustomError:
+    """What is wrong at a field of what is checked."""
+    return PydanticCustomError(_AT, "{says}", {"says": message, "at": at})
 
 
-_NO_JSON = "no_json"
+_AT = "at"
 _CARDS = "CUDA_VISIBLE_DEVICES, as text; '0,1;2,3': two processes that share the work, on two each"
 _PYTHON_WORDS = re.compile(r" or instance of \w+| for <class '[\w.]+'>")
 
@@ -650,20 +651,6 @@ class JudgeConfig(Endpoint, OwnPrompt):
         named = value.get(_EXAMPLES)
         return value | {_EXAMPLES: str(_file(named, info))} if isinstance(named, str) else value
 
-    @field_validator("name")
-    @classmethod
-    def _no_person(cls, value: str) -> str:
-        refuse(
-            ValueError,
-            {
-                f"{value!r} is the name of a person whose labels are imported": is_human(value),
-                f"{value!r} would be taken for a panel; name the judge otherwise": (
-                    value.startswith(PANEL)
-                ),
-            },
-        )
-        return value
-
     @property
     def own(self) -> dict[str, Any]:
         """What is said of a prompt of one's own, as JSON; without what is not said."""
@@ -673,6 +660,14 @@ class JudgeConfig(Endpoint, OwnPrompt):
 
     @model_validator(mode="after")
     def _complete(self) -> JudgeConfig:
+        if is_human(self.name):
+            raise _fault(
+                f"{self.name!r} is the name of a person whose labels are imported", ("name",)
+            )
+        if self.name.startswith(PANEL):
+            raise _fault(
+                f"{self.name!r} would be taken for a panel; name the judge otherwise", ("name",)
+            )
         own = [name for name in OwnPrompt.model_fields if name in self.model_fields_set]
         engine = self.lm_eval and self.lm_eval.model
         keeps = engine in CACHING_ENGINES or self.provider == "openai_compatible"
@@ -810,13 +805,6 @@ class BenchmarkConfig(Section):
     labels: list[File] = Field(default_factory=list, description="labels of people, imported")
     options: Settings = Field(default_factory=dict)
 
-    @field_validator("judges", "models", "dimensions")
-    @classmethod
-    def _each_once(cls, value: list[str] | None) -> list[str] | None:
-        if twice := _twice(value or ()):
-            raise ValueError(f"named twice: {twice}")
-        return value
-
     @property
     def jury(self) -> Panel | None:
         """The panel, with its defaults."""
@@ -855,6 +843,9 @@ class BenchmarkConfig(Section):
 
     @model_validator(mode="after")
     def _whole(self) -> BenchmarkConfig:
+        for name in ("judges", "models", "dimensions"):
+            if twice := _twice(getattr(self, name) or ()):
+                raise _fault(f"named twice: {twice}", (name,))
         own = {
             "rubric": self.rubric,
             "scale": self.scale,
@@ -1278,10 +1269,10 @@ def written_suite(path: Path) -> yaml_file.Written:
     Raises
     ------
     ConfigError
-        As `yaml_file.read_mapping`.
+        As `yaml_file.read_yaml`.
     """
     keys = ", ".join(Suite.model_fields)
-    written = yaml_file.read_mapping(path, f"a suite is a mapping with the keys {keys}")
+    written = yaml_file.read_yaml(path, f"a suite is a mapping with the keys {keys}")
     sections = written.data.get("benchmarks")
     for section in sections if isinstance(sections, list) else ():
         if isinstance(section, dict) and section.get("lm_eval_task"):
@@ -1348,7 +1339,7 @@ def check(
 def _field(fault: Any, data: Any) -> yaml_file.Field:
     """Where a fault is. For each kind that a field may be, pydantic adds a part and a fault."""
     path: yaml_file.Field = tuple(fault["loc"])
-    if fault["type"] == _NO_JSON:
+    if fault["type"] == _AT:
         return path + tuple(fault["ctx"]["at"])
     named = fault["type"] in {"extra_forbidden", "missing"}  # what is written, or should be
     found: yaml_file.Field = ()
@@ -1370,7 +1361,7 @@ def _message(cls: type[BaseModel], field: yaml_file.Field, faults: Sequence[Any]
     if kind == "missing":
         return "is missing"
     message = str(faults[0]["msg"]).removeprefix("Value error, ")
-    if kind in {"value_error", _NO_JSON}:
+    if kind in {"value_error", _AT}:
         return message
     others = [str(fault["msg"]).removeprefix("Input should be ") for fault in faults[1:]]
     said = _PYTHON_WORDS.sub("", " or ".join(dict.fromkeys([message, *others])))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 JsonObject: TypeAlias = Mapping[str, Any]
@@ -562,6 +562,11 @@ class Estimate:
     undefined: str | None = None
     worst_low: float | None = None
     worst_high: float | None = None
+
+    def lost(self, why: str | None) -> Estimate:
+        """The same without a value."""
+        nothing = math.nan
+        return replace(self, value=nothing, low=nothing, high=nothing, method="", undefined=why)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,14 +42,14 @@ class Written:
         return where(self.source, field, self.lines)
 
 
-def read(path: Path) -> Written:
-    """A YAML file, read safely.
+def read_yaml(path: Path, what: str = "") -> Written:
+    """A YAML file, read safely; a mapping, where ``what`` says so: ``a policy is a mapping …``.
 
     Raises
     ------
     ConfigError
-        For a file that cannot be read, a key written twice, an alias that holds itself, or more
-        content than a person writes.
+        For a file that cannot be read or is no mapping, a key written twice, an alias that holds
+        itself, or more content than a person writes.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -58,21 +58,9 @@ def read(path: Path) -> Written:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
     data, lines = _parsed(path, text)
-    return Written(path, deepcopy(data), lines)
-
-
-def read_mapping(path: Path, what: str) -> Written:
-    """The same of a file that has to be a mapping; ``what`` says so: ``a policy is a mapping …``.
-
-    Raises
-    ------
-    ConfigError
-        As `read`, and for anything else.
-    """
-    written = read(path)
-    if not isinstance(written.data, dict):
+    if what and not isinstance(data, dict):
         raise ConfigError(f"{path}: {what}")
-    return written
+    return Written(path, deepcopy(data), lines)
 
 
 @lru_cache(maxsize=4)

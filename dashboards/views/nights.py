@@ -223,8 +223,7 @@ def table(rows: pd.DataFrame, drawn: Drawn) -> None:
             "because": column.TextColumn("because", width="large"),
         },
     )
-    why = zip(rows["model"], rows["undefined"], strict=True)
-    widgets.notes([visible(f"– {model}: {said}") for model, said in why if said])
+    widgets.reasons(zip(rows["model"], rows["undefined"], strict=True))
 
 
 page.show("Nights", body)

@@ -16,7 +16,8 @@ from judgebench import explore
 from judgebench.reports.compare import Comparison, comparison
 from judgebench.store import open_store
 from tests.dashboards import compare_stores, stores
-from tests.dashboards.test_pages import MARKUP, aged, boxes, texts
+from tests.dashboards.drawn import drawings
+from tests.dashboards.test_pages import MARKUP, aged, boxes, table, texts
 from tests.dashboards.told import verbatim
 
 ROW = f"{stores.BENCHMARK}@{stores.VERSION} · reader · accuracy"
@@ -185,7 +186,8 @@ def test_what_is_said_of_a_row_names_the_row(open_page: Any, store: str) -> None
     assert len(rows) == len(said) and sum(map(len, said)) >= 3
     lines = texts(app).splitlines()
     for row, remarks in zip(rows, said, strict=True):
-        assert {f"{row}: {remark}" for remark in remarks} <= set(lines)
+        for remark in remarks:
+            assert any(line.startswith("– ") and row in line and remark in line for line in lines)
 
 
 def test_why_two_cannot_be_compared_names_them(open_page: Any, store: str) -> None:
@@ -339,3 +341,20 @@ def test_rows_of_a_board_lead_here(open_page: Any, store: str) -> None:
 def models(url: str) -> Any:
     with open_store(url, read_only=True) as opened:
         return opened.models()
+
+
+def test_what_has_no_difference_is_in_the_table_and_not_drawn(
+    open_page: Any, tmp_path: Path
+) -> None:
+    judged = {"both": stores.labels("+-+-++--+-+-"), "none": stores.labels("????????????")}
+    url = stores.fill_with(tmp_path / "s.db", {"one": judged, "two": judged})
+    app = opened_on(open_page, url, first="one", second="two")
+    assert not app.exception
+    (forest,) = drawings(app)
+    assert {row["name"] for row in forest.rows if "name" in row} == {"both"}
+    assert "1 of 2 are drawn; the table has all." in texts(app)
+    assert len(table(app, "decision")) == 2
+    assert any(
+        "none" in line and "no item has a readable verdict on both" in line
+        for line in texts(app).splitlines()
+    )
