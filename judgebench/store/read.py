@@ -51,7 +51,6 @@ from judgebench.store.catalog import (
     read,
     row,
     rows,
-    said_by,
     steps,
     told,
     values,
@@ -609,7 +608,7 @@ class Reading(Snapshots, Asked):
     def reply(self, key: bytes) -> Reply | None:
         with_key = {"key": key}
         for found in self._database.look(lambda c: _REPLY.execute(c, with_key).fetchall()):
-            said = said_by(_REPLY_LABELS, found)
+            said = values(found, labels=_REPLY_LABELS)
             return Reply(**said | {"left_out": said["left_out"] or ()})
         return None
 
