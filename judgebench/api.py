@@ -2093,7 +2093,8 @@ def _check_numbers(**given: object) -> None:
 
 def _check_choice(name: str, value: object, known: Any) -> None:
     """Raise `UsageError` for what is none of the values of a Literal."""
-    refuse_unknown(name, [str(value)], get_args(known), error=UsageError)
+    if str(value) not in get_args(known):
+        refuse_unknown(name, [str(value)], get_args(known), error=UsageError)
 
 
 def _listed(**named: str | Iterable[str] | None) -> list[str]:

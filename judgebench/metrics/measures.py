@@ -104,25 +104,25 @@ def mean_of(
     means: ItemMeans, *, unit: float = 1.0, proportion: bool = False, least: float = 0.0
 ) -> Measure:
     """The mean over items of what is there."""
-    there = ~np.isnan(means.mean)
+    there, ends = ~np.isnan(means.mean), list[Floats | None]()
+    for values in (means.worst, means.best):
+        if values is None:
+            ends.append(None)
+            continue
+        expected = ~np.isnan(values)  # an answer of the model
+        known = values if expected.all() else np.where(expected, values, 0.0)
+        ends.append(quotient(known.sum(axis=0), expected.sum(axis=0)))
     return Measure(
         top=np.where(there, means.mean, 0.0),
         bottom=there.astype(np.float64),
         n=means.readable.sum(axis=0),
         missing=(means.expected - means.readable).sum(axis=0),
-        worst=None if means.worst is None else _mean_of_expected(means.worst),
-        best=None if means.best is None else _mean_of_expected(means.best),
+        worst=ends[0],
+        best=ends[1],
         unit=unit,
         proportion=proportion,
         least=least,
     )
-
-
-def _mean_of_expected(values: Floats) -> Floats:
-    """Over the items of which a model was expected to have an answer."""
-    there = ~np.isnan(values)
-    known = values if there.all() else np.where(there, values, 0.0)
-    return quotient(known.sum(axis=0), there.sum(axis=0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

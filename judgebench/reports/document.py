@@ -150,9 +150,6 @@ class Document:
     def data(self) -> Any:
         return self._data() if callable(self._data) else self._data
 
-    def document(self) -> Document:
-        return self
-
 
 def groups(columns: Sequence[Column]) -> list[tuple[str, int]]:
     """The groups of columns side by side, and of how many; empty where no column has one."""
