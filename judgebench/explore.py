@@ -234,7 +234,7 @@ def boards(
         benchmark,
         version,
         judges=judges,
-        panels=panels_in(store, f"{benchmark}@{version}"),
+        panels=panels_in(store.runs(), benchmark_ref(store, f"{benchmark}@{version}")),
         length_control=control,
         rank_suspicious=rank_suspicious,
     )
@@ -260,7 +260,7 @@ def runs_behind(
     opponent_id: str | None,
 ) -> list[str]:  # fmt: skip
     """The manifests of the runs that a board was made of, the newest first, as text."""
-    panels = panels_in(store, f"{benchmark}@{version}")
+    panels = panels_in(store.runs(), benchmark_ref(store, f"{benchmark}@{version}"))
     names = [one for panel in panels if panel.name == judge for one in panel.judges]
     ids = [one.id for one in store.judges() if one.name in names or one.id in names]
     judges = ids if judge_id is None else [judge_id]

@@ -57,6 +57,7 @@ from judgebench.reports.boards import (
 )
 from judgebench.stats.dawid_skene import DawidSkene
 from judgebench.store import Store
+from judgebench.store.catalog import StoredModel
 
 REPLACED = "replaced"
 """What a manifest's configuration calls the judges of `judgebench judge replace`."""
@@ -146,6 +147,8 @@ class BoardData:
         Ids of the models whose verdicts and answers alone are read; all if None. What is said of
         these models, each for itself or one against another, is the same then.
 
+    runs
+        All of the store's, the first first; read if not given.
     verdicts
         The rows of each board, under names that mean one model or judge, those of panels after
         those of the judges.
@@ -179,8 +182,10 @@ class BoardData:
         which: BenchmarkRef,
         panels: Sequence[Panel],
         only: Collection[str] | None = None,
+        runs: Sequence[RunManifest] | None = None,
     ) -> None:
         self.store, self.which = store, which
+        self.runs = store.runs() if runs is None else runs
         stored: Columns = store.board_verdicts(which.name, which.version, only)
         failures: Columns = store.failures(which.name, which.version)
         self.spec_of = {judge.id: judge.spec for judge in store.judges()}
@@ -209,7 +214,7 @@ class BoardData:
         judged = latest(stored["at"], *(stored[name] for name in JudgedBy._fields))
         self.judged_at = {JudgedBy(*which): at for which, at in judged.items()}
         self._served = set(counted(stored["judge_id"], stored["served_model"]))
-        self._last_run = last_values(stored["judge_id"], stored["run_id"])
+        self._runs_of = stored["judge_id"], stored["run_id"]
         compared = any(one is not None for one in coded(stored["opponent_id"]).values)
         self.both_orders = _in_both_orders(stored) if compared else set()
         stored = {name: said for name, said in stored.items() if name not in _OF_NO_BOARD}
@@ -228,7 +233,27 @@ class BoardData:
             on_boards &= ~marked(everything["sample"], bool)
         verdicts = dict(where(everything, on_boards))
         del everything
-        contents = store.item_contents(which.name, which.version)
+        verdicts = self._noted(verdicts, known)
+        self.marks: dict[tuple[str, str], Marks] = {}
+        if any(coded(verdicts["marks"]).values):
+            self.marks = marks_by_judge(verdicts)
+        if told:
+            self.marks |= self._marks_of_imported(verdicts, imported, told)
+        constant = {self.models[one]: said for one, said in self.constant.items()}
+        self.suspicious = suspicions(constant, self.marks) if constant or self.marks else {}
+        self.verdicts: dict[BoardKind, Columns] = boards(verdicts)
+        self.panels: dict[str, Panel] = {}
+        self.weighed: dict[tuple[str, BoardKind], DawidSkene] = {}
+        self.refused: dict[str, str] = {}
+        for panel in panels:
+            self._assignment(panel)
+
+    def _noted(
+        self, verdicts: dict[str, Column], known: Iterable[StoredModel]
+    ) -> dict[str, Column]:
+        """The verdicts, with what makes items one question, who chooses, and parts of scores."""
+        which = self.which
+        contents = self.store.item_contents(which.name, which.version)
         judged_items = counted(verdicts["item_id"])
         times = Counter(contents.get(item) or item for item in judged_items)
         self.repeats = [*times.values()] if len(times) < len(judged_items) else None
@@ -247,17 +272,7 @@ class BoardData:
         if "score" in counted(verdicts["kind"]):
             verdicts = with_parts(verdicts)
         del verdicts["parts"]
-        self.marks = marks_by_judge(verdicts)
-        if told:
-            self.marks |= self._marks_of_imported(verdicts, imported, told)
-        constant = {self.models[one]: said for one, said in self.constant.items()}
-        self.suspicious = suspicions(constant, self.marks) if constant or self.marks else {}
-        self.verdicts: dict[BoardKind, Columns] = boards(verdicts)
-        self.panels: dict[str, Panel] = {}
-        self.weighed: dict[tuple[str, BoardKind], DawidSkene] = {}
-        self.refused: dict[str, str] = {}
-        for panel in panels:
-            self._assignment(panel)
+        return verdicts
 
     def _marks_of_imported(
         self, verdicts: Columns, imported: Collection[str], told: Mapping[str, Marks]
@@ -466,9 +481,9 @@ class BoardData:
             raise
         if len(called) == 1:
             return called[0]
-        when = {run.id: run.started for run in self.runs}
+        when, last = {run.id: run.started for run in self.runs}, last_values(*self._runs_of)
         ids = {shown: one for one, shown in self.judges.items()}
-        return max(called, key=lambda shown: when.get(self._last_run.get(ids[shown], ""), 0.0))
+        return max(called, key=lambda shown: when.get(last.get(ids[shown], ""), 0.0))
 
     @cached_property
     def replacements(self) -> list[Replacement]:
@@ -476,11 +491,6 @@ class BoardData:
         if not any(run.configuration.get(REPLACED) for run in self.runs):
             return []
         return replacements(self.runs, self.which.name, self.which.version)
-
-    @cached_property
-    def runs(self) -> list[RunManifest]:
-        """All of the store's."""
-        return self.store.runs()
 
     def _not_judged_yet(self, name: str) -> str | None:
         """That a judge of a suite has no verdicts yet; None for a name that no suite has."""

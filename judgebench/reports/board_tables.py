@@ -555,11 +555,6 @@ def _columns(board: Board) -> list[Cells[Row]]:
     names = list(dict.fromkeys(name for row in board.rows for name in row.metrics))
     right: Any = {"align": "right"}
 
-    def main(name: str, **more: bool) -> Cells[Row]:
-        """The column of what ranks, or of what is asked for."""
-        title = f"{heading(name, board.metric, board.scale)} [{board.level:.0%}]"
-        return column(title, _metric(board, name), **right, **more)
-
     def beside(name: str) -> list[Cells[Row]]:
         """The column of a metric beside the leading one, where any model has it."""
         its = (row.metrics[name] for row in board.rows if name in row.metrics)
@@ -577,11 +572,19 @@ def _columns(board: Board) -> list[Cells[Row]]:
     }
     others = [name for name in names[1:] if name not in {*_NOT_PRINTED, *of_groups, *rates}]
     # what is refused in full stands before what is in part, of every group
-    if chosen := board.columns or sorted(board.figures, key=lambda one: one.partition("/")[0]):
-        leading = [main(name, spare=i > 0) for i, name in enumerate(chosen) if name in names]
+    chosen = board.columns or sorted(board.figures, key=lambda one: one.partition("/")[0])
+    if chosen:
         rates, others = [], [name for name in others if not {name, *board.columns} & {*chosen}]
-    else:
-        leading = [main(name) for name in names[:1]]
+    leading = [
+        column(
+            f"{heading(name, board.metric, board.scale)} [{board.level:.0%}]",
+            _metric(board, name),
+            spare=i > 0,
+            **right,
+        )
+        for i, name in enumerate(chosen or names[:1])
+        if name in names
+    ]
     return [
         column("rank", _rank, **right),
         column("model", lambda row: row.model, wraps=True),

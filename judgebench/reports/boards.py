@@ -17,7 +17,7 @@ from judgebench.columns import Bools, Column, coded, counted, same, select_rows
 from judgebench.config import Panel, check
 from judgebench.errors import ConfigError, UsageError, unknown_name
 from judgebench.metrics.verdict_table import SPARSE
-from judgebench.records import BINARY, HARM_LABELS, HARM_RATES, JudgeSpec
+from judgebench.records import BINARY, HARM_LABELS, HARM_RATES, JudgeSpec, RunManifest
 from judgebench.store import Store
 from judgebench.store.catalog import distinct_names
 
@@ -331,18 +331,13 @@ def _how(written: str) -> str:
     return f"a panel is written a,b,c or mean(a,b) or majority(a,b,c;min_valid=2), not {written!r}"
 
 
-def panels_in(store: Store, benchmark: str) -> tuple[Panel, ...]:
-    """The panels that suites declared on a benchmark, in the order of their runs.
+def panels_in(runs: Iterable[RunManifest], which: BenchmarkRef) -> tuple[Panel, ...]:
+    """The panels that the suites of these runs declared on a benchmark, in their order.
 
-    Parameters
-    ----------
-    benchmark
-        ``NAME`` or ``NAME@VERSION``. What a suite declares without naming a version is for all of
-        them.
+    What a suite declares without naming a version is for all of them.
     """
-    which = benchmark_ref(store, benchmark)
     found: dict[str, Panel] = {}
-    for run in store.runs():
+    for run in runs:
         for section in run.configuration.get("benchmarks", ()):
             name, version = split_version(section["name"])
             if name != which.name or version not in (None, which.version):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import import_module
 from threading import Thread
@@ -36,7 +36,7 @@ from judgebench.metrics.win_rate import (
     win_rates,
 )
 from judgebench.plain_text import counted as counted_words
-from judgebench.records import SCORING, Estimate
+from judgebench.records import SCORING, Estimate, RunManifest
 from judgebench.reports.answer_flags import COUNTED, NO_MARKS
 from judgebench.reports.board import Board, LengthControl, PublishedBeside, RankedBoard, Row
 from judgebench.reports.board_data import BoardData
@@ -67,9 +67,10 @@ WITHOUT_CATEGORIES = (
 
 def leaderboards(
     store: Store,
-    benchmark: str,
+    benchmark: str | BenchmarkRef,
     version: str | None = None,
     *,
+    runs: Sequence[RunManifest] | None = None,
     judges: Collection[str] = (),
     panels: Sequence[Panel] = (),
     intervals: Intervals | None = None,
@@ -94,6 +95,8 @@ def leaderboards(
     ----------
     benchmark
         ``NAME`` or ``NAME@VERSION``; ``version`` may stand apart.
+    runs
+        All of the store's; read if not given.
     judges
         Names (as shown, or without what tells them apart) or ids, or names of the panels; all if
         empty.
@@ -131,7 +134,9 @@ def leaderboards(
         from judgebench.reports.length_calibrations import check_ranking
 
         check_ranking(length_control, rank_by)
-    which = benchmark_ref(store, benchmark if version is None else f"{benchmark}@{version}")
+    which = benchmark
+    if not isinstance(which, BenchmarkRef):
+        which = benchmark_ref(store, which if version is None else f"{which}@{version}")
     if which.weighted is None and (upstream or style_control):
         raise UsageError(
             f"{which} has no weighted win rate: --upstream and --style-control are of benchmarks "
@@ -140,7 +145,7 @@ def leaderboards(
     if not SCORING.issuperset(judge.spec.kind for judge in store.judges()):
         # Statistics of comparisons need it later; while verdicts are read it is loaded beside.
         Thread(target=import_module, args=("scipy.special",)).start()
-    data = BoardData(store, which, panels)
+    data = BoardData(store, which, panels, runs=runs)
     for name in by:
         if (
             name not in which.report.by
@@ -152,11 +157,24 @@ def leaderboards(
         for name in set(judges).difference(panel.name for panel in panels)
         for judge in find_judges(name, data.judges, store, which)
     )
-    apart = frozenset[str]() if rank_suspicious else frozenset(data.suspicious)
+    excluded = frozenset[str]() if rank_suspicious else frozenset(data.suspicious)
     boards = _Boards(
-        data, length_control, rank_by, groups, called, intervals or Intervals(),
-        published_names or {}, apart, upstream, style_control,
-    )  # fmt: skip
+        data=data,
+        which=which,
+        judge_ids={shown: one for one, shown in data.judges.items()},
+        ranked=frozenset(data.model_ids) - excluded,
+        length_control=length_control,
+        rank_by=rank_by,
+        groups=groups,
+        judges=called,
+        intervals=intervals or Intervals(),
+        published_names=published_names or {},
+        excluded=excluded,
+        upstream=upstream,
+        style_control=style_control,
+    )
+    if published_names:
+        boards.published.check_names(published_names)
     found = tuple(
         board for board in boards if not judges or board.judge_id is None or board.judge in called
     )
@@ -169,32 +187,29 @@ def leaderboards(
     return found
 
 
+@dataclass(kw_only=True)
 class _Boards:
-    """The boards that can be made of a benchmark's verdicts."""
+    """The boards that can be made of a benchmark's verdicts.
 
-    def __init__(
-        self,
-        data: BoardData,
-        length_control: LengthControl,
-        rank_by: str | None,
-        groups: Mapping[str, Mapping[str, str | Sequence[str]]],
-        judges: frozenset[str],
-        intervals: Intervals,
-        published_names: Mapping[str, str],
-        excluded: frozenset[str],
-        upstream: bool,
-        style_control: Definition | None,
-    ) -> None:
-        self.data, self.which, self.intervals = data, data.which, intervals
-        self.groups, self.published_names, self.excluded = groups, published_names, excluded
-        self.judges, self.upstream, self.style_control = judges, upstream, style_control
-        self.styled: dict[tuple[str, str], StyleBoard] = {}
-        self.style_unit = ""
-        self.ranked = frozenset(data.model_ids) - excluded
-        self.length_control, self.rank_by = length_control, rank_by
-        if published_names:
-            self.published.check_names(published_names)
-        self.judge_ids = {shown: one for one, shown in data.judges.items()}
+    ``judges`` are those that are asked for by name, ``judge_ids`` those of all; ``excluded`` models
+    have no rank, and all others are ``ranked``.
+    """
+
+    data: BoardData
+    which: BenchmarkRef
+    judge_ids: Mapping[str, str]
+    ranked: frozenset[str]
+    length_control: LengthControl
+    rank_by: str | None
+    groups: Mapping[str, Mapping[str, str | Sequence[str]]]
+    judges: frozenset[str]
+    intervals: Intervals
+    published_names: Mapping[str, str]
+    excluded: frozenset[str]
+    upstream: bool
+    style_control: Definition | None
+    styled: dict[tuple[str, str], StyleBoard] = field(default_factory=dict)
+    style_unit: str = ""
 
     def __iter__(self) -> Iterator[Board]:
         for kind, verdicts in self.data.verdicts.items():
