@@ -185,7 +185,8 @@ def run(arguments: list[str]) -> int:
     except click.ClickException as error:
         usage = getattr(error, "ctx", None)
         hint = f"\nSee: {usage.command_path} --help" if usage is not None else ""
-        return _say(f"{error.format_message()}{hint}", USAGE_ERROR)
+        said = error.format_message().replace("\n\t", " ")  # click has a line for each choice
+        return _say(f"{said}{hint}", USAGE_ERROR)
     except JudgebenchError as error:
         return _stopped(arguments, str(error), error.exit_code)
     except SystemExit as stop:
