@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
 
@@ -56,22 +56,21 @@ def fill(prompt: PromptText, values: Mapping[str, str]) -> str:
     ConfigError
         For a placeholder without a value.
     """
-    return "".join(pieces(prompt.name, prompt.text, values))
+    filled = PLACEHOLDER.split(prompt.text)
+    if unknown := {*filled[1::2]} - values.keys():
+        raise unfilled(prompt, unknown, values)
+    filled[1::2] = [values[placeholder] for placeholder in filled[1::2]]
+    return "".join(filled)
 
 
-def pieces(name: str, text: str, values: Mapping[str, str]) -> list[str]:
-    """The same in its pieces: text, what fills a placeholder, text, and so on; text at both ends.
-
-    ``name`` is that of the prompt, for the error.
-    """
-    found = PLACEHOLDER.split(text)
-    if unknown := {*found[1::2]} - values.keys():
-        raise ConfigError(
-            f"prompt {name}: nothing fills {{{'}, {'.join(sorted(unknown))}}}; "
-            f"known placeholders: {{{'}, {'.join(sorted(values))}}}"
-        )
-    found[1::2] = [values[placeholder] for placeholder in found[1::2]]
-    return found
+def unfilled(
+    prompt: PromptText, unknown: Collection[str], values: Mapping[str, str]
+) -> ConfigError:
+    """The error for placeholders that nothing fills."""
+    return ConfigError(
+        f"prompt {prompt.name}: nothing fills {{{'}, {'.join(sorted(unknown))}}}; "
+        f"known placeholders: {{{'}, {'.join(sorted(values))}}}"
+    )
 
 
 # Options by their letters: ``A`` for the first one, as prompts show them and replies name them ----

@@ -48,7 +48,7 @@ from judgebench.records import (
     Unreadable,
     Verdict,
 )
-from judgebench.template import PLACEHOLDER, PromptText, pieces
+from judgebench.template import PLACEHOLDER, PromptText, unfilled
 
 OFFICIAL = "official/"
 #: The line break before the end is the frame's; what else there is of white space was written.
@@ -124,8 +124,11 @@ def messages(
     values = {**of_judge, **of_case}
     asked = []
     for role, text in parts or [("user", prompt.text)]:
-        filled = pieces(prompt.name, text, values)
-        placeholders = PLACEHOLDER.findall(text)
+        filled = PLACEHOLDER.split(text)  # text, a placeholder, text, and so on
+        placeholders = filled[1::2]
+        if unknown := {*placeholders} - values.keys():
+            raise unfilled(prompt, unknown, values)
+        filled[1::2] = [values[name] for name in placeholders]
         n = next((n for n, name in enumerate(placeholders) if name in of_case), len(placeholders))
         constant = sum(map(len, filled[: 2 * n + 1]))
         message = Message(role=cast("Role", role), content="".join(filled), constant=constant)
