@@ -341,3 +341,31 @@ class Counted:
 
     def meter(self, figures: Meter) -> None:
         self.figures = figures
+
+    def stage(self, name: str, total: int | None) -> None:
+        self.begin(name, total)
+
+    def say(self, message: str) -> None: ...
+
+
+class Told(Counted):
+    """Counts for a progress that only is told."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.begin("", None)
+        self.progress = progress
+
+    def stage(self, name: str, total: int | None) -> None:
+        super().stage(name, total)
+        self.progress.stage(name, total)
+
+    def advance(self, n: int = 1, *, failed: str | None = None, waiting: bool = False) -> None:
+        super().advance(n, failed=failed, waiting=waiting)
+        self.progress.advance(n, failed=failed, waiting=waiting)
+
+    def meter(self, figures: Meter) -> None:
+        super().meter(figures)
+        self.progress.meter(figures)
+
+    def say(self, message: str) -> None:
+        self.progress.say(message)

@@ -219,8 +219,9 @@ def member(holder: Any, name: str, kind: type[Any] = str) -> Any:
     if value is None and kind is str:
         return None
     if not isinstance(value, kind):
-        called = "text" if kind is str else f"a {kind.__name__}"
-        raise ShapeError(f"{name!r} should be {called}, found {type(value).__name__}")
+        if kind is str:
+            raise ShapeError(f"{name!r} should be text, found {type(value).__name__}")
+        raise ShapeError(f"{name!r} should be a {kind.__name__}, found {type(value).__name__}")
     if kind is str and not value.isascii():
         return _HALF_PAIR.sub("\N{REPLACEMENT CHARACTER}", value)
     return value

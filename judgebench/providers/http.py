@@ -414,7 +414,7 @@ class ChatProvider(ABC):
             answer, is_whole, content_type = got
             if is_whole:
                 return reply_of(api, base.parse(answer, content_type, call), call, seconds)
-            failed = CallError(
+            raise CallError(
                 f"{call.where} sent more than {self._max_answer_bytes:,} bytes in one answer; set "
                 "max_tokens in the judge's sampling",
                 retriable=False,
