@@ -69,8 +69,11 @@ def matrix(
 # judges -----------------------------------------------------------------------------------------
 
 CELL_PX, ROOMY_PX, SMALL_CELL_PX = 42, 52, 26
-MOST_ROOMY, MOST_COUNTED, MOST_WRITTEN = 5, 14, 8
-"""Columns whose cells have room for an interval, for a count, for a share beside the count."""
+MOST_ROOMY, MOST_COUNTED, MOST_WRITTEN, MOST_TOLD = 5, 14, 8, 22
+"""Columns whose cells have room for an interval, for a count, for a share beside the count, and for
+a number at all; of more than these, names stand upright."""
+
+LOW_CELL_PX = 16
 
 CELL = "cell"
 """What a click into a heat map is called; it has the fields ``row`` and ``column``."""
@@ -78,7 +81,7 @@ CELL = "cell"
 
 def _names(ink: Ink, **more: Any) -> alt.Axis:
     look = {"labelLimit": 110, "labelFontSize": 13, "ticks": False, "domain": False, "grid": False}
-    return quiet(ink, **look, **more)
+    return quiet(ink, **(look | more))
 
 
 def heat_map(
@@ -114,20 +117,23 @@ def heat_map(
     scale = alt.Scale(
         domain=[-0.2, 0, 1], range=[ink.alarm, ink.grid, ink.first], interpolate="rgb", clamp=True
     )
-    slanted = {"orient": "top", "labelAngle": -30, "labelAlign": "left", "labelPadding": 8}
+    told = len(names) <= MOST_TOLD
+    look = {"labelPadding": 8} if told else {"labelPadding": 4, "labelFontSize": 10}
+    slanted = {"orient": "top", "labelAngle": -30 if told else -90, "labelAlign": "left"}
     cells, *written = matrix(
         pairs,
-        alt.X("column:N", sort=names, title=None, axis=_names(ink, **slanted)),
-        alt.Y("row:N", sort=names, title=None, axis=_names(ink, labelPadding=8)),
+        alt.X("column:N", sort=names, title=None, axis=_names(ink, **look, **slanted)),
+        alt.Y("row:N", sort=names, title=None, axis=_names(ink, **look)),
         alt.Color("value:Q", scale=scale, legend=legend),
         ink,
         tips(("row:N", "judge"), ("column:N", "against"), ("detail:N", measure)),
-        texts[: 1 + (len(names) <= MOST_COUNTED) + roomy],
+        texts[: told + (len(names) <= MOST_COUNTED) + roomy],
     )
     framed = alt.condition("datum.chosen", alt.value(ink.chosen), alt.value(ink.paper))
     picked = alt.selection_point(name=CELL, fields=["row", "column"], toggle=False)
     cells = cells.encode(stroke=framed, strokeWidth=alt.value(3)).add_params(picked)
-    height = (ROOMY_PX if roomy else CELL_PX) * max(1, len(names)) + 150
+    cell = ROOMY_PX if roomy else CELL_PX if told else LOW_CELL_PX
+    height = cell * max(1, len(names)) + 150
     # Vega leaves slanted names at the right edge a few pixels too little.
     padding = {"left": 0, "right": 12, "top": 5, "bottom": 0}
     return plain(alt.layer(cells, *written).properties(height=height, padding=padding))

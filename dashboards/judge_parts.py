@@ -76,12 +76,15 @@ def among_judges(matrix: JudgeMatrix, chosen: tuple[str, str], place: str, share
         on_select=cell_clicked,
         key=MAP,
     )
-    st.caption("A click on a cell, or the boxes above, choose the two judges that follow below.")
+    untold = "Point at a cell for its number. " * (len(names) > drawings.MOST_TOLD)
+    st.caption(
+        f"{untold}A click on a cell, or the boxes above, choose the two judges that follow below."
+    )
     with st.expander("Every two judges"):
         titles = {"row": "judge", "column": "and", "said": measure, "n": "n", "missing": "missing"}
         widgets.table(rows[[*titles]].rename(columns=titles))
-    why = zip(rows["row"], rows["column"], rows["undefined"], strict=True)
-    widgets.notes([visible(f"– {one} × {other}: {said}") for one, other, said in why if said])
+    pairs = rows["row"] + " × " + rows["column"]
+    widgets.reasons(zip(pairs, rows["undefined"], strict=True))
 
 
 def cell_clicked() -> None:
@@ -143,17 +146,16 @@ def leniency(found: TwoJudges, two: tuple[str, str], said: str) -> None:
         title="points of the scale" if points else "percentage points", short="leniency",
         low=-end if end > 0 else -1.0, high=end if end > 0 else 1.0, digits=2 if points else 1,
     )  # fmt: skip
-    room = compare_charts.Room.of(rows["name"], rows["note"], tally=False)
+    drawn = widgets.drawable(rows)
+    room = compare_charts.Room.of(drawn, tally=False)
     says = "is more lenient"
     widgets.chart(
-        partial(compare_charts.forest, rows, axis, widgets.ink(), two, room, says=says),
+        partial(compare_charts.forest, drawn, axis, widgets.ink(), two, room, says=says),
         said,
         alt="Leniency with its interval, a row for each model.",
         name=f"leniency {two[0]} {two[1]}",
         share=0.6,
     )
-    if len(rows) > compare_charts.MOST_ROWS:
-        st.text(f"{compare_charts.MOST_ROWS} of {len(rows):,} are drawn; the table has all.")
     st.caption(
         f"{LENIENT[found.kind]}, on the same answers; every question of a model counts once. "
         "▲ blue: more lenient · ▼ orange: stricter · ● grey: the 95 % interval over questions "

@@ -139,12 +139,12 @@ def rows(runs: Sequence[RunManifest]) -> list[dict[str, str]]:
         {
             "state": state_of(run),
             "name": run.name,
-            "about": ", ".join(benchmarks_of(run)),
             "started": when(run.started),
             "took": took(run),
             "failed": f"{run.counts['failed'] or 0:,}" if "failed" in run.counts else "",
             "USD": cost(run),
             "did": did(run),
+            "about": ", ".join(benchmarks_of(run)),
             "run": run.id,
         }
         for run in runs

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import pandas as pd
@@ -27,6 +28,7 @@ from pandas.io.formats.style import Styler
 from pictures import Draws, as_of, captioned, plotted, save_buttons
 from streamlit.delta_generator import DeltaGenerator
 
+from judgebench.columns import grouped
 from judgebench.records import Estimate
 from judgebench.reports.document import Table
 from judgebench.reports.estimates import to_json
@@ -108,6 +110,12 @@ def distinct(names: Sequence[str]) -> list[str]:
         disambiguate.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
     return disambiguate
 
+
+MOST_ROWS = 60
+"""Of a drawing."""
+
+NAMED, MOST_NOTES = 3, 12
+"""Who is named beside a reason that holds for several, and lines of notes that stand open."""
 
 NO_ESTIMATE = Estimate(value=math.nan, n=0, units=0, undefined="not reported")
 
@@ -260,6 +268,14 @@ def whole(
     return found
 
 
+def drawable(rows: pd.DataFrame, all_in: str = "the table") -> pd.DataFrame:
+    """The rows that have a value, so many that they fit a drawing; says so where some are left."""
+    drawn = rows[rows["value"].notna()].head(MOST_ROWS)
+    if len(drawn) < len(rows):
+        st.text(f"{len(drawn)} of {len(rows):,} are drawn; {all_in} has all.")
+    return drawn
+
+
 def drawing(draws: Draws, *, alt: str, place: DeltaGenerator | None = None) -> None:
     """A drawing without a caption, as one that another takes the place of."""
     (place or st).vega_lite_chart(spec=plotted(draws), theme=None, alt=alt)
@@ -301,9 +317,18 @@ def chart(
 
 
 def notes(lines: Sequence[str]) -> None:
-    """Warnings and reasons below a table."""
+    """Warnings and reasons below a table; many of them are there when they are asked for."""
     if lines:
-        st.text("\n".join(lines))
+        many = len(lines) > MOST_NOTES
+        with st.expander(f"{len(lines)} notes") if many else nullcontext():
+            st.text("\n".join(lines))
+
+
+def reasons(said: Iterable[tuple[str, str]]) -> None:
+    """Why there is no number, once for all of whom it is so: names and reasons, or nothing."""
+    of = grouped((why, name) for name, why in said if why)
+    more = {why: f" and {n:,} more" for why, its in of.items() if (n := len(its) - NAMED) > 0}
+    notes([visible(f"– {', '.join(of[why][:NAMED])}{more.get(why, '')}: {why}") for why in of])
 
 
 def download(label: str, name: str, csv: str, key: str) -> None:

@@ -225,38 +225,29 @@ class Replies(Protocol):
         """How many entries that were submitted are still to be written, and how many are paid."""
 
 
-class LmEvalTask(Protocol):
-    """The task that asks a local model."""
+@dataclass(frozen=True, kw_only=True)
+class LmEvalTask:
+    """The task that asks a local model, and how long any model's answer may be.
 
-    @property
-    def name(self) -> str: ...
+    ``folder`` gives the folder that its YAML file stands in. ``metadata`` is for
+    ``TaskManager(metadata=…)``; that of several benchmarks can be merged. ``until`` are all texts
+    that end an answer, ``max_gen_toks`` is the limit on one in tokens, and ``generation`` what else
+    the task says about decoding: a ``temperature`` may be one for each category, ``default`` for
+    the others. ``further`` is what samples after the first are drawn with; empty where all are
+    answered alike.
+    """
+
+    name: str
+    folder: Callable[[], Path]
+    until: tuple[str, ...]
+    max_gen_toks: int
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    generation: Mapping[str, Any] = field(default_factory=dict)
+    further: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def include_path(self) -> Path:
-        """The folder that its YAML file stands in."""
-
-    @property
-    def metadata(self) -> Mapping[str, Any]:
-        """For ``TaskManager(metadata=…)``; that of several benchmarks can be merged."""
-
-    @property
-    def until(self) -> tuple[str, ...]:
-        """Texts that end an answer; all there are."""
-
-    @property
-    def max_gen_toks(self) -> int:
-        """The limit on an answer, in tokens."""
-
-    @property
-    def generation(self) -> Mapping[str, Any]:
-        """What else the task says about decoding.
-
-        A ``temperature`` may be one for each category, ``default`` for the others.
-        """
-
-    @property
-    def further(self) -> Mapping[str, Any]:
-        """What samples after the first are drawn with; empty where all are answered alike."""
+        return self.folder()
 
 
 class Writer(Replies, Protocol):

@@ -634,6 +634,11 @@ class Estimate:
     worst_low: float | None = None
     worst_high: float | None = None
 
+    def lost(self, why: str | None) -> Estimate:
+        """The same without a value."""
+        nothing = math.nan
+        return replace(self, value=nothing, low=nothing, high=nothing, method="", undefined=why)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunManifest:

@@ -39,7 +39,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.paired import VIEWS, compare, paired_models
 from judgebench.records import BINARY
-from judgebench.reports.gate import MISSING_DECIDES, in_each_view
+from judgebench.reports.gate import in_each_view
 from judgebench.reports.gate_unchanged import too_little_there
 from judgebench.stats.gate_rule import Decision
 from perf.gate_rates import (
@@ -104,9 +104,7 @@ class Night:
         compared = compare(pair, alpha=ALPHA)
         levels = dict.fromkeys(VIEWS, ALPHA)  # of one test
         found = in_each_view(compared, levels, margin=self.margin, alpha=ALPHA)
-        turned = None if compared.bounded else compared.why_unbounded
-        if len(set(found.values())) > 1:
-            turned = MISSING_DECIDES
+        turned = compared.turned(found.values(), "the candidate")
         lacks = (
             too_little_there(pair, side, model, FLOOR)
             for side, model in enumerate(("candidate", "baseline"))

@@ -43,6 +43,9 @@ LEGEND = {
     "model": "The judge chosen above, model by model.",
 }
 AMONG = {"two": "the two judges chosen", "all": "all judges"}
+NAMED = 5
+"""Raters that a reference is said to be made of, by name; of more their number is."""
+
 BESIDE = 7
 """Judges whose cells are wide enough in half a page; of more the heat map has the whole of it."""
 
@@ -109,7 +112,8 @@ def about(report: AgreementReport) -> str:
     """One line: which data, which reference, of whom it is made."""
     made_of = [rater for rater in report.raters if rater != report.reference]
     together = "mean" if report.kinds[0].kind == "score" else "majority"
-    of = f" ({together} of {', '.join(made_of)})" if made_of else ""
+    whom = ", ".join(made_of) if len(made_of) <= NAMED else f"{len(made_of)} raters"
+    of = f" ({together} of {whom})" if made_of else ""
     return f"{report.benchmark}@{report.version} · reference {report.reference}{of}"
 
 
@@ -217,7 +221,7 @@ def one_item(shown: State, told: ItemHistory, found: Disputes) -> None:
 def coefficients(report: AgreementReport, rows: Sequence[AgreementRow], first: str) -> None:
     """Every coefficient with its interval; a dash where it is undefined, and why."""
     costs = {one.judge: one for one in report.costs}
-    table, reasons = [], []
+    table, reasons = [], list[tuple[str, str]]()
     for row in rows:
         name = row.judge if row.model is None else f"{row.judge} on {named(row)}"
         e = row.metrics[first]
@@ -227,10 +231,9 @@ def coefficients(report: AgreementReport, rows: Sequence[AgreementRow], first: s
             | {one: widgets.in_brackets(row.metrics[one]) for one in metrics}
             | (costs[row.judge].in_words if row.scope == "pooled" else {})
         )
-        undefined = ((one, row.metrics[one].undefined) for one in metrics)
-        reasons += [visible(f"– {name}, {one}: {why}") for one, why in undefined if why]
+        reasons += [(f"{name}, {one}", row.metrics[one].undefined or "") for one in metrics]
     widgets.table(pd.DataFrame(table))
-    widgets.notes(reasons)
+    widgets.reasons(reasons)
     if said := meanings({name: name for row in table for name in row}):
         st.caption(f"{said}.")
 

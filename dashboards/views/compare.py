@@ -122,13 +122,12 @@ def chosen(known: explore.Meetings) -> tuple[str, list[str], dict[str, Any]]:
 
 
 def called_by(report: Comparison, names: Mapping[str, str]) -> Comparison:
-    """Two models by the names that the page gives them, not their ids."""
+    """Two models as the page calls them; no word of benchmarks that one of them was never on."""
     notes = []
     for note in report.notes:
         for one, name in names.items():
             note = note.replace(f"'{one}'", f"'{name}'")
-        left_out = note.startswith("left out: ")
-        notes.append(note.partition(". Known: ")[0] if left_out else note)
+        notes += [note] * (": no model called '" not in note)
     first, second = names.values()
     return replace(report, candidate=first, baseline=second, notes=tuple(notes))
 
@@ -158,25 +157,25 @@ def summary(found: Reports) -> str:
 def draw(found: Reports, rows: pd.DataFrame, said: str) -> None:
     """A forest for each metric, since their units differ, and beside it how the items fell."""
     tests, reports = tests_of(found), list(found.values())
-    other = reports[0].baseline if len(found) == 1 else "the other"
+    seconds = [report.baseline for report in reports]
+    other = seconds[0] if len(found) == 1 else "the other"
     two = visible(reports[0].candidate), visible(other)
-    room = compare_charts.Room.of(rows["name"], rows["note"])
+    room = compare_charts.Room.of(rows)
     places, judges = {test.place for test in tests}, {(t.judge, t.opponent) for t in tests}
     about = [*places, f"judge {tests[0].judge}" * (len(judges) == 1)] if len(places) == 1 else []
     for name in dict.fromkeys(compare_charts.of_metric(test).name for test in tests):
         some = rows[[compare_charts.of_metric(test).name == name for test in tests]]
-        axis = compare_charts.axis_of(name, some)
+        drawn = widgets.drawable(some)
+        if drawn.empty:
+            continue
+        axis = compare_charts.axis_of(name, drawn)
         widgets.chart(
-            partial(compare_charts.forest, some, axis, widgets.ink(), two, room),
+            partial(compare_charts.forest, drawn, axis, widgets.ink(), two, room),
             joined([f"Difference of {axis.short}", *about]) + f" · {said}",
             alt=f"Differences of {axis.short} with their intervals, and on how many items the "
             "first is better, equal, worse; the table below has the numbers.",
-            name=" ".join(
-                ["comparison", reports[0].candidate, *(r.baseline for r in reports), name]
-            ),
+            name=" ".join([f"comparison {reports[0].candidate}", *seconds, name]),
         )
-        if len(some) > compare_charts.MOST_ROWS:
-            st.text(f"{compare_charts.MOST_ROWS} of {len(some):,} are drawn; the table has all.")
     st.caption(
         "▲ blue: the first is better · ▼ orange: it is worse · ● grey: undecided. The "
         "decision uses the p value adjusted over all rows of a pair, and the interval is at its "
@@ -193,8 +192,12 @@ def table(found: Reports, rows: pd.DataFrame) -> None:
     idle = [] if len(found) > 1 else ["against"]
     widgets.table(rows.drop(columns=[*HIDDEN, *idle]), column_config=config)
     named = list(zip(rows["test"], tests_of(found), strict=True))
-    notes = [f"{name}: {said}" for name, test in named for said in test.remarks]
-    notes += dict.fromkeys(note for one in found.values() for note in one.notes)
+    widgets.reasons(
+        (name, one)
+        for name, test in named
+        for one in dict.fromkeys([*test.remarks, test.difference.undefined or ""])
+    )
+    notes = dict.fromkeys(note for one in found.values() for note in one.notes)
     widgets.notes([visible(note) for note in notes])
     passes = [(name, test.gate_words) for name, test in named]
     if gates := [visible(f"{name}: {words}") for name, words in passes if words is not None]:

@@ -30,8 +30,8 @@ from judgebench.reports.estimates import counts, figure
 
 PLACE = ("Judges", 60)
 
-MOST_DRAWN, MOST_ROWS, ACROSS = 5, 60, 3
-"""Curves on one drawing, and AUROCs; tables have all. And reliability diagrams in a row."""
+MOST_DRAWN, ACROSS = 5, 3
+"""Curves on one drawing; tables have all. And reliability diagrams in a row."""
 
 
 def body(shown: State, identity: DeltaGenerator) -> None:
@@ -202,9 +202,12 @@ def aurocs(
             lines.append(
                 {"name": visible(f"{of[name].over} · {name}") if several else name, "tone": name,
                  "value": e.value, "low": e.low, "high": e.high,
-                 "note": f"{value} · {counts(e)}", "why": visible(e.undefined or "")}
+                 "note": f"{value} · {counts(e)}", "why": e.undefined or ""}
             )  # fmt: skip
-    rows = pd.DataFrame(lines[:MOST_ROWS])
+    widgets.reasons((f"{line['name']}", f"{line['why']}") for line in lines)
+    rows = widgets.drawable(pd.DataFrame(lines), "the download")
+    if rows.empty:
+        return
     axis = charts.Axis(
         title="AUROC (1 = tells all right answers from wrong ones, 0.5 = chance)", short="AUROC",
         low=min(0.4, *rows[["value", "low"]].min().fillna(1.0)), high=1.0, digits=3,
@@ -218,9 +221,6 @@ def aurocs(
         name=f"AUROC {said}",
         alt="AUROC with its interval for each set and confidence; the download has the numbers.",
     )
-    if len(lines) > MOST_ROWS:
-        st.text(f"{MOST_ROWS} of {len(lines):,} are drawn; the download has all.")
-    widgets.notes([f"– {line['name']}: {line['why']}" for line in lines if line["why"]])
     st.caption("At 0.5 a confidence tells nothing. Bars are 95 % intervals.")
 
 

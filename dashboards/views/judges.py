@@ -49,7 +49,7 @@ def body(shown: State, identity: DeltaGenerator) -> None:
     verdict(card.verdict, states | {"no" for of in card.sections if of.excluded})
     widgets.notes([visible(f"⚠ {warning}") for warning in card.warnings])
     for number, section in enumerate(card.sections):
-        st.header(markdown_text.escaped(visible(f"{section.at}, {section.judge}")))
+        st.header(markdown_text.escaped(visible(f"{section.place}, {section.judge}")))
         panels(section, number)
         by_model(section, number)
         for found in section_tables(section):
@@ -120,9 +120,9 @@ def by_model(section: CardSection, number: int) -> None:
     with st.container(key=f"{widgets.WIDE} {number}"):
         widgets.chart(
             partial(charts.intervals, rows, axis, widgets.ink(), line_at=0.0, names_px=200),
-            f"{section.judge} against {kappa.against} · {section.at}",
+            f"{section.judge} against {kappa.against} · {section.place}",
             alt="Kappa of the judge on each model; the table below has what is wrong with some.",
-            name=f"card {section.judge} {section.at} {number}",
+            name=f"card {section.judge} {section.place} {number}",
         )
     st.caption(
         "◆ orange: models that it is not to be believed on. docs/judge-card.md has every measure."

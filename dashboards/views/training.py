@@ -73,8 +73,7 @@ def body(shown: State, identity: DeltaGenerator) -> None:
             ),
         },
     )
-    why = zip(rows["model"], rows["undefined"], strict=True)
-    widgets.notes([visible(f"– {model}: {one}") for model, one in why if one])
+    widgets.reasons(zip(rows["model"], rows["undefined"], strict=True))
     widgets.notes([visible(f"⚠ {note}") for note in found.notes])
     if lacking := len(runs[run].checkpoints) - len(found.checkpoints):
         st.text(f"{lacking} of its checkpoints have not been judged by this judge.")

@@ -759,7 +759,6 @@ def evaluate(
     with (
         nullcontext(list) if ray is None else _on_ray(ray, store, pool) as warnings,
         under_way(work, store, pool, configuration) as outcome,
-        pool.serving(),
     ):
         run = Run(outcome, store, progress, pool)
         if store.is_leased(FORGETTING):  # what is planned must still be there when it is used
@@ -828,7 +827,6 @@ def confirm(
     with (
         nullcontext(list) if ray is None else _on_ray(ray, store, pool) as warnings,
         under_way(work, store, pool, {**configuration, "confirms": about}) as outcome,
-        pool.serving(),
     ):
         run = Run(outcome, store, progress, pool)
         for group in groups(list({a.key: a for a in assignments.values()}.values())):

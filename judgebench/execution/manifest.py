@@ -32,6 +32,7 @@ from judgebench.plain_text import written_out
 from judgebench.protocols import Counted, Meter, Progress, Told, at_once
 from judgebench.records import FailureKind, JsonObject, RunManifest, RunState
 from judgebench.store import Store
+from judgebench.workers.process import metrics_worker
 
 #: Packages whose version can change a number.
 WATCHED = (
@@ -303,7 +304,10 @@ class Outcome:
 def under_way(
     work: ResolvedSuite, store: Store, pool: ProviderPool, configuration: JsonObject
 ) -> Iterator[Outcome]:
-    """A run of a suite that lives as long as the block, and is told how it ended."""
+    """A run of a suite that lives as long as the block, and is told how it ended.
+
+    However that is, no server or process is left that was started in it.
+    """
     suite = work.suite
     if any(getattr(one.benchmark, "groups", None) for one in work.asked):
         configuration = {**configuration, **_lm_eval_groups(work)}
@@ -332,7 +336,11 @@ def under_way(
         store.start_run(manifest)
         state: RunState = "failed"
         try:
-            yield outcome
+            try:
+                with metrics_worker():
+                    yield outcome
+            finally:
+                pool.end_servers()
             state = "done"
         except KeyboardInterrupt:
             state = "interrupted"

@@ -366,11 +366,8 @@ def _why_undefined(name: str, table: Floats, *, nothing: str) -> str | None:
 def _renamed(row: AgreementRow | None, full: AgreementRow) -> dict[str, Estimate]:
     if row is not None:
         return {f"{name}{NO_TIES}": row.metrics[name] for name in DECIDED}
-    nothing = replace(
-        full.metrics["agreement"], value=math.nan, low=math.nan, high=math.nan, n=0, units=0,
-        missing=0, method="", worst_low=None, worst_high=None,
-        undefined=NONE_DECIDED,
-    )  # fmt: skip
+    level = full.metrics["agreement"].level
+    nothing = Estimate(value=math.nan, n=0, units=0, level=level, undefined=NONE_DECIDED)
     return {f"{name}{NO_TIES}": nothing for name in DECIDED}
 
 

@@ -172,14 +172,7 @@ class PairedModels:
         ``needed`` is said of the floor before why.
         """
         share, why = self.coverage[side], self.why_missing[side]
-        if share >= floor:
-            return None
-        what = "answers of" if self.confidence else "verdicts on"
-        there = "have a label and a confidence" if self.confidence else "are there"
-        return (
-            f"{100 * share:.1f} % of the {what} {model} {there}{needed}"
-            f"{'; missing: ' + why if why else ''}"
-        )
+        return None if share >= floor else few_there(share, model, why, self.confidence, needed)
 
     @property
     def readable(self) -> int:
@@ -190,6 +183,16 @@ class PairedModels:
     def shown(self) -> float:
         """What a figure is multiplied with to be shown: the unit, below 0 where lower is better."""
         return self.unit if self.higher_is_better else -self.unit
+
+
+def few_there(
+    share: float, model: str, why: str, confidence: str | None = None, needed: str = ""
+) -> str:
+    """That so much is there of a model's verdicts, or of its answers what a confidence is of."""
+    what = "answers of" if confidence else "verdicts on"
+    there = "have a label and a confidence" if confidence else "are there"
+    missing = f"; missing: {why}" if why else ""
+    return f"{100 * share:.1f} % of the {what} {model} {there}{needed}{missing}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +222,15 @@ class PairedTests:
         """As observed, or with what is missing at one of its ends where there is any."""
         ends = {"observed": self.observed, "worst": self.worst, "best": self.best}
         return ends[which] or self.observed
+
+    def turned(self, decisions: Collection[str], whom: str) -> str | None:
+        """That what is missing could turn what is decided; None where it could not.
+
+        ``decisions`` are those in each view, ``whom`` is the candidate.
+        """
+        if len({*decisions}) > 1:
+            return f"missing verdicts: at their worst or best for {whom}, it decides otherwise"
+        return None if self.bounded else self.why_unbounded
 
 
 def paired_models(
@@ -996,9 +1008,7 @@ def before_and_after(
     found = difference(pair, tests, tests.observed.bounds(alpha), level=wanted.level)
     if math.isnan(one.value - other.value):
         why = other.undefined or one.undefined
-        found = replace(
-            found, value=math.nan, low=math.nan, high=math.nan, method="", undefined=why
-        )
+        found = found.lost(why)
     return PairedDifference(first=one, second=other, difference=found)
 
 

@@ -568,6 +568,11 @@ def of_confidence(name: str, confidence: str | None) -> str:
     return name if confidence is None else f"{name} ({confidence})"
 
 
+def titles(*names: str) -> dict[str, str]:
+    """By name of the metric, what some are called."""
+    return {name: metric(name).title for name in names}
+
+
 def meanings(titles: Mapping[str, str]) -> str:
     """What is said once where metrics are shown: each title, and what it means.
 

@@ -5,7 +5,6 @@ So is a person who is labelling, on what they have labelled so far.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -61,6 +60,7 @@ from judgebench.reports.document import (
     Chart,
     Document,
     Each,
+    OfBenchmark,
     Report,
     Rows,
     Spread,
@@ -137,7 +137,7 @@ NOT_TESTED = (("versus", ""), ("p_value", ""), ("p_adjusted", ""))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AgreementReport(Report):
+class AgreementReport(OfBenchmark, Report):
     """Judges of one benchmark against a reference, and every two against each other.
 
     Where kinds of verdicts have different references, that of the first that has any stands above;
@@ -172,8 +172,6 @@ class AgreementReport(Report):
     )  # fmt: skip
     CHART: ClassVar = Chart(along="judge", by="metric")
 
-    benchmark: str
-    version: str
     reference: str | None
     raters: tuple[str, ...]
     kinds: tuple[AgreementKind, ...]
@@ -647,13 +645,8 @@ def _without_suspicious(
         if row.scope != "pooled":
             return row
         instead = again[_who(row)].metrics if _who(row) in again else {}
-        nothing = {
-            name: replace(
-                one, value=math.nan, low=math.nan, high=math.nan, method="",
-                undefined="only suspicious models have verdicts of both",
-            )
-            for name, one in row.metrics.items()
-        }  # fmt: skip
+        why = "only suspicious models have verdicts of both"
+        nothing = {name: one.lost(why) for name, one in row.metrics.items()}
         return replace(
             row,
             metrics={

@@ -12,7 +12,7 @@ from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.comparison import AgreementRow
 from judgebench.metrics.judge_differences import KAPPA, JudgeDifference
 from judgebench.metrics.outcome_agreement import ONE_ORDER, UPSTREAM
-from judgebench.metrics.registry import meanings
+from judgebench.metrics.registry import meanings, titles
 from judgebench.metrics.score_agreement import BLOCK, SAMPLE, SYSTEM
 from judgebench.records import Estimate
 from judgebench.reports import estimates
@@ -22,38 +22,25 @@ from judgebench.reports.document import Cells, Table, column, table
 from judgebench.reports.judge_accuracy import accuracy_table
 from judgebench.stats.rank_correlation import CORRELATIONS
 
-SHOWN = {
-    "cohen_kappa": "kappa",
-    "agreement": "agreement",
-    "scott_pi": "pi",
-    "p_c": "p_c",
-    "p_plus": "p_plus",
-    "precision": "precision",
-    "recall": "recall",
-    "score_delta": "delta",
-}
+SHOWN = titles(
+    *("cohen_kappa", "agreement", "scott_pi", "p_c", "p_plus", "precision", "recall"),
+    "score_delta",
+)
 """What the printed table shows; JSON and CSV have every coefficient."""
 
 SHOWN_OF_MODELS = {"spearman": "Spearman", "kendall": "Kendall"}
 """And of all answers together: how alike judge and reference put the models in order."""
 
-SHOWN_OF_OUTCOMES = {
-    "cohen_kappa": "kappa",
-    "agreement": "agreement",
-    "cohen_kappa_no_ties": "kappa without ties",
-    "agreement_no_ties": "agreement without ties",
-    "preference_correlation": "correlation",
-}
+SHOWN_OF_OUTCOMES = titles(
+    *("cohen_kappa", "agreement", "cohen_kappa_no_ties", "agreement_no_ties"),
+    "preference_correlation",
+)
 """The same of preferences, where a pair is lost, tied or won."""
 
-SHOWN_OF_BOTH_ORDERS = {
-    "consistency": "consistency",
-    "consistent_agreement": "consistent agreement",
-}
+SHOWN_OF_BOTH_ORDERS = titles("consistency", "consistent_agreement")
 """And of pairs that were shown in both orders, where there are such."""
 
-SHOWN_AS_UPSTREAM = {f"{name}{UPSTREAM}": f"{title}, upstream"
-                     for name, title in SHOWN_OF_BOTH_ORDERS.items()}  # fmt: skip
+SHOWN_AS_UPSTREAM = titles(*(f"{name}{UPSTREAM}" for name in SHOWN_OF_BOTH_ORDERS))
 """The same where upstream counts otherwise: pairs that could not be read are inconsistent."""
 
 WITH_INTERVAL = (
@@ -88,7 +75,7 @@ def tables_of(whole: AgreementReport, by_model: bool) -> list[Table]:
     """
     (kind,) = whole.kinds
     report = whole if by_model else whole.without_models()
-    at = f"{report.benchmark}@{report.version}"
+    at = report.place
     at += {"label": "", "preference": ", preferences", "score": ", scores"}[kind.kind]
     tables: list[Table] = []
     if isinstance(kind.basis, Scores):
@@ -127,8 +114,7 @@ def _table(
 
     def metric(name: str, title: str) -> Cells[AgreementRow]:
         def cell(row: AgreementRow) -> str:
-            one = row.metrics[name]
-            return estimates.text(one if name in WITH_INTERVAL else replace(one, low=math.nan))
+            return estimates.text(row.metrics[name], alone=name not in WITH_INTERVAL)
 
         return column(title, cell, align="right", spare=name != KAPPA)
 
@@ -297,8 +283,7 @@ def _between_tables(report: AgreementReport, at: str) -> Iterator[Table]:
         bare = kind == "score" and name == shown.metric
 
         def cell(row: AgreementRow) -> str:
-            one = row.metrics[name]
-            return estimates.text(replace(one, low=math.nan, high=math.nan) if bare else one)
+            return estimates.text(row.metrics[name], alone=bare)
 
         return column(title, cell, align="right", spare=name != shown.metric)
 
@@ -336,7 +321,7 @@ def _matrix(
     def with_other(other: str) -> Callable[[str], str]:
         def cell(one: str) -> str:
             found = cells.get(frozenset((one, other))) if one != other else None
-            return "" if found is None else estimates.text(replace(found, low=math.nan), digits=2)
+            return "" if found is None else estimates.text(found, digits=2, alone=True)
 
         return cell
 

@@ -592,12 +592,8 @@ class CompareQuestion(PairQuestion):
             return why_no_difference(self.pair)
         if (few := too_few(observed.units, passing=False)) is not None:
             return few
-        if len(set(found.values())) > 1:
-            return (
-                f"missing verdicts: at their worst or best for {self.two[0]}, it decides otherwise"
-            )
-        if not self.compared.bounded:
-            return self.compared.why_unbounded
+        if (turned := self.compared.turned(found.values(), self.two[0])) is not None:
+            return turned
         if found["observed"] != "undecided":
             return None
         # Of several tests the hardest case of Holm's: at most so many are asked for.

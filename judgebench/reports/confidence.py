@@ -54,6 +54,7 @@ from judgebench.reports.boards import (
 from judgebench.reports.document import (
     Chart,
     Each,
+    OfBenchmark,
     Report,
     Rows,
     Table,
@@ -553,7 +554,7 @@ def _by_element(arrays: object, names: Sequence[str]) -> list[dict[str, float]]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConfidenceReport(Report):
+class ConfidenceReport(OfBenchmark, Report):
     """The confidences of a benchmark.
 
     correct
@@ -574,8 +575,6 @@ class ConfidenceReport(Report):
     )
     CHART: ClassVar = Chart(along="model, confidence, over", by="metric")
 
-    benchmark: str
-    version: str
     correct: str
     positive: str
     rouge: RougeL
@@ -610,7 +609,7 @@ class ConfidenceReport(Report):
         if bins:
             for row in self.rows:
                 if row.scope == "all" and row.bins.n.any():
-                    of = f"{self.benchmark}@{self.version}: {row.confidence} of {row.model}"
+                    of = f"{self.place}: {row.confidence} of {row.model}"
                     found += [_bins_table(row, of), _risk_table(row, of)]
         return found
 
@@ -620,8 +619,7 @@ class ConfidenceReport(Report):
         if averaged := self.averaged(rows[0]):
             said = f"{averaged}; {said}"
         return table(
-            f"{self.benchmark}@{self.version}{'' if whole else f', {over}'}: confidence against "
-            f"{self.correct}",
+            f"{self.place}{'' if whole else f', {over}'}: confidence against {self.correct}",
             [row for row in rows if row.metrics["auroc"].n],
             [
                 column("model", lambda row: row.model, wraps=True),
@@ -961,7 +959,7 @@ class Choice:
     judges
         Ids of all whose verdicts matter: that judge's, and those that give confidences.
     models
-        Whose answers there are, or were judged.
+        Whose answers there are, or were judged; those of whom there is a confidence first.
     confidences
         Those that there are, by the name that reports give them.
     lacking
@@ -1020,12 +1018,15 @@ def choice(
     # Again with these alone, since what they are called depends on who else is there.
     data = _first_rows(store, benchmark, judges)
     found = {name: make() for name, make in data.confidences().items()}
-    answers = data.answers().union(*(one.of for one in found.values()))
+    given = frozenset[Answer]().union(*(one.of for one in found.values()))
+    sure, answers = {model for model, _ in given}, data.answers() | given
     if correct is not None and (judge := data.judges.get(correct)) in data.labelling_judges():
         answers |= set(data.correct(judge))
     return Choice(
         judges=judges,
-        models=tuple(sorted({model for model, _ in answers})),
+        models=tuple(
+            sorted({model for model, _ in answers}, key=lambda one: (one not in sure, one))
+        ),
         confidences=tuple(name for name, one in found.items() if one.of or one.judge),
         lacking={name: one.why_none for name, one in found.items() if not one.of and not one.judge},
     )

@@ -446,6 +446,18 @@ class Report(ABC):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OfBenchmark:
+    """What is said of one version of a benchmark: a report, or a row of one."""
+
+    benchmark: str
+    version: str
+
+    @property
+    def place(self) -> str:
+        return f"{self.benchmark}@{self.version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Composed(Report):
     """A report whose document is made already."""
 

@@ -22,6 +22,7 @@ from judgebench.metrics.verdict_table import verdict_values
 from judgebench.records import CONFIDENCES, HUMAN, JudgeSpec, Unreadable, Verdict, VerdictSlot
 from judgebench.reports.boards import BenchmarkRef, benchmark_ref
 from judgebench.reports.document import (
+    OfBenchmark,
     Report,
     Rows,
     Table,
@@ -81,7 +82,7 @@ _NO_LOOK = DriftCheck(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JudgeDrift:
+class JudgeDrift(OfBenchmark):
     """A judge's anchors on a benchmark, every look at them, and what they say together.
 
     pinned_at
@@ -94,8 +95,6 @@ class JudgeDrift:
         The models that served what was pinned.
     """
 
-    benchmark: str
-    version: str
     judge: str
     judge_id: str
     pinned_at: float
@@ -208,7 +207,7 @@ class DriftReport(Report):
             "anchors",
             self.anchors,
             [
-                column("benchmark", lambda one: f"{one.benchmark}@{one.version}", wraps=True),
+                column("benchmark", lambda one: one.place, wraps=True),
                 column("judge", lambda one: one.judge, wraps=True),
                 column("pinned", lambda one: day(one.pinned_at), align="right"),
                 column("answers", lambda one: str(one.answers), align="right"),
@@ -233,7 +232,7 @@ class DriftReport(Report):
 
 def _looks(one: JudgeDrift) -> Table:
     return table(
-        f"{one.benchmark}@{one.version}, {one.judge}: every look",
+        f"{one.place}, {one.judge}: every look",
         list(zip_longest(one.looks, one.evidence.shift, one.evidence.unlike)),
         [
             column("look", lambda row: day(row[0].at), align="right"),

@@ -94,9 +94,12 @@ def text(
     digits: int = 3,
     signed: bool = False,
     at_most: bool = False,
+    alone: bool = False,
     beside: str = "",
 ) -> str:
     """``0.625 [0.483, 0.750]``; a dash where undefined, no brackets where there is no interval.
+
+    ``alone`` leaves them out where there is one.
 
     ``signed`` writes a plus as well, as of differences; ``at_most`` says ``0.012, at most 0.071``
     in place of an interval from 0 (see `bounded`); ``beside`` stands behind a value.
@@ -105,7 +108,7 @@ def text(
     how = f"{'+' if signed else ''}.{digits}f"
     if value is None:
         return UNDEFINED
-    if low is None or high is None:
+    if low is None or high is None or alone:
         return f"{value:{how}}{beside}"
     said = f"{value:{how}} [{low:{how}}, {high:{how}}]"
     if at_most:

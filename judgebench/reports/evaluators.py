@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from judgebench.columns import grouped
@@ -42,6 +42,7 @@ from judgebench.reports.document import (
     Cells,
     Chart,
     Each,
+    OfBenchmark,
     Report,
     Rows,
     Table,
@@ -97,7 +98,7 @@ class EvaluatorRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluatorReport(Report):
+class EvaluatorReport(OfBenchmark, Report):
     """The judges of a benchmark that compare.
 
     reference
@@ -119,8 +120,6 @@ class EvaluatorReport(Report):
     )
     CHART: ClassVar = Chart(along="judge", by="metric")
 
-    benchmark: str
-    version: str
     reference: str | None
     raters: tuple[str, ...]
     others: int
@@ -151,7 +150,7 @@ class EvaluatorReport(Report):
         """The judges by our measures, and as upstream computes them where that was asked for."""
         people = f" ({', '.join(self.raters)})" if self.raters != (self.reference,) else ""
         against = "" if self.reference is None else f", against {self.reference}{people}"
-        at = f"{self.benchmark}@{self.version}"
+        at = self.place
         priced = any(row.usd_per_1000 is not None for row in self.rows)
         columns: list[Cells[EvaluatorRow]] = [
             column("judge", lambda row: row.judge, wraps=True),
@@ -198,9 +197,7 @@ def _metric(name: str) -> Cells[EvaluatorRow]:
     digits = metric(f"evaluators:{name}").digits
 
     def cell(row: EvaluatorRow) -> str:
-        e = row.metrics[name]
-        shown = e if name in WITH_INTERVAL else replace(e, low=math.nan)
-        return estimates.text(shown, digits=digits)
+        return estimates.text(row.metrics[name], digits=digits, alone=name not in WITH_INTERVAL)
 
     return column(TITLES[name], cell, align="right", spare=name != "agreement")
 

@@ -69,8 +69,6 @@ PLAIN_WINS = (
     f"{WIN_RATE}; a policy's `metric: {WEIGHTED}` tests that"
 )
 
-MISSING_DECIDES = "missing verdicts: at their worst or best for the candidate, it decides otherwise"
-
 
 def gate_report(store: Store, *, candidate: str, baseline: str, policy: Policy) -> GateReport:
     """Carry out a policy.
@@ -412,9 +410,7 @@ class Question(PairQuestion):
             return few
         if (kappa := self._kappa_too_low()) is not None:
             return kappa
-        if len(set(decisions.values())) > 1:
-            return MISSING_DECIDES
-        return None if self.compared.bounded else self.compared.why_unbounded
+        return self.compared.turned(decisions.values(), "the candidate")
 
     def alarms(self) -> Iterator[Alarm]:
         """What its judge's anchors and replies say, for whoever runs the judge."""
@@ -483,8 +479,6 @@ class Question(PairQuestion):
 
     def _what_would_decide(self, deciding: Deciding | None, level: float) -> str:
         observed = self.compared.observed
-        if math.isnan(observed.difference):
-            return why_no_difference(self.pair)
         if math.isinf(observed.low):
             return "too few items to know how far they differ"
         if deciding is None:

@@ -46,6 +46,7 @@ from judgebench.reports.boards import (
 from judgebench.reports.document import (
     Cells,
     Chart,
+    OfBenchmark,
     Report,
     Rows,
     Spread,
@@ -253,7 +254,7 @@ def thresholds_of(
     """
     found: dict[str, float] = {}
     if policy is not None:
-        written = yaml_file.read_mapping(
+        written = yaml_file.read_yaml(
             policy, "a policy of the card is a mapping of measures to numbers"
         )
         for name, value in written.data.items():
@@ -309,15 +310,13 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CardSection:
+class CardSection(OfBenchmark):
     """A judge on one benchmark, in one kind of verdicts.
 
     excluded
         Models that it is not to be believed on, and why.
     """
 
-    benchmark: str
-    version: str
     judge: str
     judge_is: str
     kind: Kind
@@ -329,10 +328,6 @@ class CardSection:
     excluded: Mapping[str, str]
     verdict: str
     measures: tuple[CardMeasure, ...]
-
-    @property
-    def at(self) -> str:
-        return f"{self.benchmark}@{self.version}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -378,12 +373,12 @@ class JudgeCard(Report):
         one_name = len({at.judge for at in self.sections}) < 2
         rows = [(at, one) for at in self.sections for one in at.decisions]
         notes = [
-            f"not on {model} ({at.at}): {why}"
+            f"not on {model} ({at.place}): {why}"
             for at in self.sections for model, why in at.excluded.items()
         ]  # fmt: skip
         head = table(
             f"judge card: {self.judge}", rows, [
-            column("on", lambda row: row[0].at, wraps=True),
+            column("on", lambda row: row[0].place, wraps=True),
             column(
                 "judge", lambda row: "" if one_name else row[0].judge, wraps=True, optional=True
             ),
@@ -416,7 +411,7 @@ def section_tables(at: CardSection) -> list[Table]:
         "unknown: some are; failed on N: on so many models, named above"
     )
     corrects = (
-        f"its scores as these labels correct them: `judgebench leaderboard {at.at} --corrected`"
+        f"its scores as these labels correct them: `judgebench leaderboard {at.place} --corrected`"
     )
     notes = [f"not known: {', '.join(its)}: {why}" for why, its in of_reason.items()]
     notes += [corrects] if at.reference == HUMAN else []
@@ -424,7 +419,7 @@ def section_tables(at: CardSection) -> list[Table]:
     groups = [group for group in GROUPS if any(one.group == group for one in known)]
     return [
         table(
-            f"{at.at}, {at.judge}, {at.kind}s: {GROUPS[group]}",
+            f"{at.place}, {at.judge}, {at.kind}s: {GROUPS[group]}",
             [one for one in known if one.group == group],
             columns,
             subtitle="" if place else about,
@@ -758,7 +753,7 @@ def _verdict(judge: str, sections: Sequence[CardSection]) -> str:
     parts = []
     for state, words in (("yes", "Believe it for"), ("no", "Not for"), ("unknown", "Unknown for")):
         its = [
-            f"{one.use} on {at.at}" for at in sections for one in at.decisions
+            f"{one.use} on {at.place}" for at in sections for one in at.decisions
             if one.believed == state
         ]  # fmt: skip
         if its:

@@ -46,6 +46,7 @@ from judgebench.reports.cost import judge_costs
 from judgebench.reports.document import (
     Chart,
     Column,
+    OfBenchmark,
     Report,
     Rows,
     Table,
@@ -107,7 +108,7 @@ class SweptJudge:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JudgeSweep(Report):
+class JudgeSweep(OfBenchmark, Report):
     """Judges by what they cost and how far they agree with people.
 
     pick
@@ -136,8 +137,6 @@ class JudgeSweep(Report):
     )  # fmt: skip
     CHART: ClassVar = Chart(along="judge", value="difference")
 
-    benchmark: str
-    version: str
     kind: Kind
     reference: str
     labelled: int
@@ -158,7 +157,7 @@ class JudgeSweep(Report):
     def tables(self) -> list[Table]:
         cost = {"usd": "USD a verdict", "billions": "billions of parameters"}[self.unit]
         notes = [*self._told(), *self.warnings]
-        found = [table(f"judges of {self.benchmark}@{self.version} against {self.reference}",
+        found = [table(f"judges of {self.place} against {self.reference}",
                        self.rows, [
             column("judge", lambda one: one.judge, wraps=True),
             column(cost, lambda one: number(one.cost, ".6g"), align="right"),

@@ -27,6 +27,7 @@ from judgebench.reports.document import (
     Cells,
     Chart,
     Each,
+    OfBenchmark,
     Report,
     Rows,
     Table,
@@ -230,7 +231,7 @@ class RaterPair:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LabelReport(Report):
+class LabelReport(OfBenchmark, Report):
     """What a reviewer asks of a judge that was held against people.
 
     design
@@ -251,8 +252,6 @@ class LabelReport(Report):
     )
     CHART: ClassVar = Chart(along="judge, reference", by="metric")
 
-    benchmark: str
-    version: str
     kind: Kind
     judge: str
     raters: tuple[str, ...]
@@ -267,7 +266,7 @@ class LabelReport(Report):
 
     def tables(self) -> list[Table]:
         notes = [*self.warnings, *_reasons(self.rows)]
-        found = [table(f"{self.judge} and people on {self.benchmark}@{self.version}", self.rows,
+        found = [table(f"{self.judge} and people on {self.place}", self.rows,
                        [
             column("rater", lambda row: row.judge, wraps=True),
             column("against", lambda row: row.reference, wraps=True),

@@ -43,7 +43,16 @@ from judgebench.records import Estimate
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.board_warnings import few
 from judgebench.reports.boards import Columns, benchmark_ref, described, find_judges, find_model
-from judgebench.reports.document import Report, Rows, Table, column, json_after, json_field, table
+from judgebench.reports.document import (
+    OfBenchmark,
+    Report,
+    Rows,
+    Table,
+    column,
+    json_after,
+    json_field,
+    table,
+)
 from judgebench.reports.published import PublishedNumbers
 from judgebench.rows import Row, read_rows
 from judgebench.stats.length_calibration import Calibration, fit_difficulty
@@ -308,7 +317,7 @@ have 0.23 (concise) and 0.64 (verbose)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LengthFit(Report):
+class LengthFit(OfBenchmark, Report):
     """A calibration that was fitted and stored, and what it was fitted on.
 
     models, anchored
@@ -332,8 +341,6 @@ class LengthFit(Report):
         ),
     )
 
-    benchmark: str
-    version: str
     judge: str
     judge_id: str
     baseline: str
@@ -366,7 +373,7 @@ class LengthFit(Report):
         ]
         return [
             table(
-                f"{self.benchmark}@{self.version}, judged by {self.judge}, against "
+                f"{self.place}, judged by {self.judge}, against "
                 f"{self.baseline}: calibration {self.stored.id}",
                 counts,
                 [
@@ -599,7 +606,7 @@ def _notes(fitted: LengthFit) -> list[str]:
         "it is kept, but boards of this judge and baseline use the published calibration, which "
         "goes before it"
         if not fitted.used
-        else "next: judgebench leaderboard " + shlex.quote(f"{fitted.benchmark}@{fitted.version}")
+        else "next: judgebench leaderboard " + shlex.quote(fitted.place)
     )
     return said
 

@@ -26,6 +26,7 @@ from judgebench.reports.board_data import REPLACED, Replacement, replacements
 from judgebench.reports.cost import Cost, cost_rows
 from judgebench.reports.document import (
     Chart,
+    OfBenchmark,
     Report,
     Rows,
     Spread,
@@ -139,7 +140,7 @@ class Change(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Nights(Report):
+class Nights(OfBenchmark, Report):
     """The nights of one name on one board, the first one first.
 
     against
@@ -171,8 +172,6 @@ class Nights(Report):
     )
     CHART: ClassVar = Chart(along="night, model")
 
-    benchmark: str
-    version: str
     judge: str
     opponent: str | None
     name: str
@@ -278,7 +277,7 @@ class Nights(Report):
         opponent = "" if self.opponent is None else f" against {self.opponent}"
         return [
             table(
-                f"{self.name}: {self.benchmark}@{self.version}, {self.judge}{opponent}",
+                f"{self.name}: {self.place}, {self.judge}{opponent}",
                 self.nights,
                 [
                     column("night", lambda night: night.night),

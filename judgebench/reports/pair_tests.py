@@ -20,6 +20,7 @@ from judgebench.reports import estimates
 from judgebench.reports.document import (
     Cells,
     Chart,
+    OfBenchmark,
     Part,
     Spread,
     Table,
@@ -91,7 +92,7 @@ class Coverage(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PairTest:
+class PairTest(OfBenchmark):
     """One test of a candidate against a baseline; figures are in the metric's units.
 
     candidate, baseline
@@ -116,8 +117,6 @@ class PairTest:
         None where nobody worked it out.
     """
 
-    benchmark: str
-    version: str
     metric: str
     confidence: str | None = None
     higher_is_better: bool = True
@@ -150,10 +149,6 @@ class PairTest:
     def measured(self) -> str:
         """The metric, and of which confidence."""
         return of_confidence(self.metric, self.confidence)
-
-    @property
-    def place(self) -> str:
-        return f"{self.benchmark}@{self.version}"
 
     @property
     def about(self) -> str:

@@ -24,6 +24,7 @@ from judgebench.metrics.win_rate import WEIGHTED
 from judgebench.plain_text import too_few_items
 from judgebench.records import CONFIDENCES
 from judgebench.reports.document import (
+    OfBenchmark,
     Table,
     column,
     json_after,
@@ -272,7 +273,7 @@ def notes(rows: Iterable[PlanRow]) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GateAhead:
+class GateAhead(OfBenchmark):
     """One test of a gate by a plan's benchmark and judge, in the metric's units.
 
     drop
@@ -287,8 +288,6 @@ class GateAhead:
         Why nothing is known of it, and all figures but the drop are nan; None where it is.
     """
 
-    benchmark: str
-    version: str
     judge: str
     metric: str
     items_planned: int = json_field(hidden=True, default=0)

@@ -414,10 +414,7 @@ def _enough(found: Mapping[str, Estimate]) -> dict[str, Estimate]:
         return dict(found)
     models = "1 model has" if n == 1 else f"{n} models have"
     reason = f"{models} a score on both boards; a correlation that says something takes {FEWEST}"
-    return {
-        name: replace(one, value=math.nan, low=math.nan, high=math.nan, method="", undefined=reason)
-        for name, one in found.items()
-    }
+    return {name: one.lost(reason) for name, one in found.items()}
 
 
 SAY_NAMES = "--published-as MODEL=NAME says which is which"

@@ -38,7 +38,17 @@ from judgebench.reports.boards import (
     judge_line,
     where,
 )
-from judgebench.reports.document import Cells, Chart, Each, Report, Rows, Table, column, table
+from judgebench.reports.document import (
+    Cells,
+    Chart,
+    Each,
+    OfBenchmark,
+    Report,
+    Rows,
+    Table,
+    column,
+    table,
+)
 from judgebench.reports.estimates import Figure
 from judgebench.stats.bradley_terry import (
     Comparisons,
@@ -425,7 +435,7 @@ AT = ("benchmark", "version", "judge")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ranking(Report):
+class Ranking(OfBenchmark, Report):
     """The models that one judge compared.
 
     reference, reference_id
@@ -461,8 +471,6 @@ class Ranking(Report):
     )  # fmt: skip
     CHART: ClassVar = Chart(along="model", by="metric")
 
-    benchmark: str
-    version: str
     judge: str
     judge_id: str
     judge_is: str
@@ -484,7 +492,7 @@ class Ranking(Report):
 
     def tables(self) -> list[Table]:
         """Who is ranked how, win rates between models, and the chance that one is above another."""
-        at = f"{self.benchmark}@{self.version}, judged by {self.judge}"
+        at = f"{self.place}, judged by {self.judge}"
         return [_models(self, at), _win_rates(self, at), _chances(self, at)]
 
 

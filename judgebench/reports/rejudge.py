@@ -41,7 +41,16 @@ from judgebench.records import HUMAN, Estimate, VerdictSlot, is_human
 from judgebench.reports.agreement import JudgeValues
 from judgebench.reports.board_data import REPLACED, Replacement
 from judgebench.reports.boards import benchmark_ref
-from judgebench.reports.document import Each, Report, Rows, Table, column, json_field, table
+from judgebench.reports.document import (
+    Each,
+    OfBenchmark,
+    Report,
+    Rows,
+    Table,
+    column,
+    json_field,
+    table,
+)
 from judgebench.reports.estimates import text
 from judgebench.reports.judge_pairs import judged_values, kinds_of
 from judgebench.reports.replies import stored_judges
@@ -62,7 +71,7 @@ _TITLES = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rejudged(Report):
+class Rejudged(OfBenchmark, Report):
     """What a new judge makes of a part of what an old one has judged.
 
     pilot, of
@@ -83,8 +92,6 @@ class Rejudged(Report):
         Those that the new judge has judged in place of the old one: name and model.
     """
 
-    benchmark: str
-    version: str
     new: str
     new_id: str
     old: str
@@ -108,7 +115,7 @@ class Rejudged(Report):
     ROWS: ClassVar = (Rows(row=("benchmark", "version", "new", "old", Each("metrics"))),)
 
     def tables(self) -> list[Table]:
-        title = f"{self.new} in place of {self.old} on {self.benchmark}@{self.version}"
+        title = f"{self.new} in place of {self.old} on {self.place}"
         found = [
             table(
                 title,

@@ -36,6 +36,7 @@ from judgebench.records import CONFIDENCES, HUMAN, Estimate, Item, RunManifest
 from judgebench.reports.board_data import IMPORTED, balance_of, figures, groups_of
 from judgebench.reports.boards import BenchmarkRef, Columns, benchmark_ref, where
 from judgebench.reports.document import (
+    OfBenchmark,
     Report,
     Rows,
     Spread,
@@ -382,7 +383,7 @@ class Answers(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelChange:
+class ModelChange(OfBenchmark):
     """One model before one judge, in both runs.
 
     opponent
@@ -394,8 +395,6 @@ class ModelChange:
         Of the items that both have, and the second less the first.
     """
 
-    benchmark: str
-    version: str
     judge: Judges
     model: Models
     opponent: Models | None
@@ -569,7 +568,7 @@ def _board_table(rows: Sequence[ModelChange], rest: Sequence[str]) -> Table:
 
     spare: Any = {"optional": True, "spare": True, "align": "right"}
     return table(
-        f"what moved on {one.benchmark}@{one.version}: {one.metric.replace('_', ' ')}{unit}",
+        f"what moved on {one.place}: {one.metric.replace('_', ' ')}{unit}",
         rows,
         [
             column("judge", lambda row: row.judge.shown, wraps=True),

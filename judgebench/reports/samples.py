@@ -24,7 +24,7 @@ from judgebench.reports import estimates
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.board_request import BoardRequest
 from judgebench.reports.boards import Columns, benchmark_ref, find_judges, find_reference, where
-from judgebench.reports.document import Table, column, table
+from judgebench.reports.document import OfBenchmark, Table, column, table
 from judgebench.stats.best_of import expected_best, kl_bound, variance_components
 from judgebench.store import Store
 
@@ -40,11 +40,9 @@ NO_ITEM = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OfSamples:
+class OfSamples(OfBenchmark):
     """A model with ``samples`` answers to each item, and what is told of them."""
 
-    benchmark: str
-    version: str
     metric: str
     model: str
     model_id: str
@@ -341,8 +339,7 @@ def _curve_table(curves: Sequence[Curve]) -> Table:
     why = f"items left out, as a sample has no score or no verdict: {', '.join(lacking)}"
     empty = {f"{c.model}: {said}" for c in curves if (said := c.points["1"].undefined)}
     return table(
-        f"{most.benchmark}@{most.version}, {most.metric} by {most.judge}{against} of the best by "
-        f"{most.scorer}",
+        f"{most.place}, {most.metric} by {most.judge}{against} of the best by {most.scorer}",
         list(most.points),
         [
             column("best of", str, align="right"),
@@ -374,7 +371,7 @@ def _spread_table(found: Sequence[Components]) -> Table:
         "where scores vary",
         found,
         [
-            column("benchmark", lambda one: f"{one.benchmark}@{one.version}", wraps=True),
+            column("benchmark", lambda one: one.place, wraps=True),
             column("model", lambda one: one.model, wraps=True),
             column("judges", lambda one: ", ".join(one.judges), wraps=True),
             column("items", lambda one: f"{one.items:,}", align="right"),

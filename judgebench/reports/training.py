@@ -17,6 +17,7 @@ from judgebench.metrics.accuracy import NO_ONE_NUMBER
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.measures import by_turn
+from judgebench.metrics.paired import few_there
 from judgebench.metrics.registry import heading, metric
 from judgebench.metrics.shared_draws import SharedDraws, shared_draws
 from judgebench.records import Estimate
@@ -25,6 +26,7 @@ from judgebench.reports.board_data import BoardData
 from judgebench.reports.boards import benchmark_ref
 from judgebench.reports.document import (
     Chart,
+    OfBenchmark,
     Report,
     Rows,
     Spread,
@@ -100,7 +102,7 @@ class BestCheckpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Training(Report):
+class Training(OfBenchmark, Report):
     """The checkpoints of a training run on one judge's board, by step.
 
     critical
@@ -128,8 +130,6 @@ class Training(Report):
     )
     CHART: ClassVar = Chart(along="step")
 
-    benchmark: str
-    version: str
     judge: str
     opponent: str | None
     run: str = json_field(name="training_run")
@@ -191,7 +191,7 @@ class Training(Report):
         right: Any = {"align": "right"}
         return [
             table(
-                f"{self.run}: {self.benchmark}@{self.version}, {self.judge}",
+                f"{self.run}: {self.place}, {self.judge}",
                 self.checkpoints,
                 [
                     column("step", lambda row: f"{row.step:g}", **right),
@@ -368,11 +368,8 @@ def _notes(
     ]
     for row in rows:
         expected = row.estimate.n + row.estimate.missing
-        if expected and row.estimate.n / expected < floor:
-            share = 100 * row.estimate.n / expected
-            there = f"{share:.1f} % of the verdicts on {row.model} are there"
-            why_missing = lacking[row.model]
-            said.append(f"{there}; missing: {why_missing}" if why_missing else there)
+        if expected and (share := row.estimate.n / expected) < floor:
+            said.append(few_there(share, row.model, lacking[row.model]))
     ids = {one for one, shown in data.judges.items() if shown == judge}
     served = {row.model: data.served_about(ids, row.model_id) for row in rows}
     if len(set(served.values())) > 1:

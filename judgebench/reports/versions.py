@@ -40,7 +40,7 @@ from judgebench.metrics.probes import without_probes
 from judgebench.records import ModelSpec, RunManifest
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.boards import benchmark_ref
-from judgebench.reports.document import Report, Rows, Table, column, json_field, table
+from judgebench.reports.document import OfBenchmark, Report, Rows, Table, column, json_field, table
 from judgebench.reports.gate_policy import GateFile
 from judgebench.reports.model_pairs import PairData, newest_first, newest_model
 from judgebench.store import Store
@@ -202,14 +202,12 @@ class TrainingBoard(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JudgedRun:
+class JudgedRun(OfBenchmark):
     """A training run with checkpoints that were judged on a benchmark.
 
     ``boards`` are those that have any, the one with most first.
     """
 
-    benchmark: str
-    version: str
     run: str
     checkpoints: tuple[Checkpoint, ...]
     boards: tuple[TrainingBoard, ...]

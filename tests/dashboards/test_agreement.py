@@ -407,3 +407,28 @@ def test_what_is_known_stands_on_the_screen_while_the_rest_is_computed(
         assert len(drawn) == times
         headings = [one.value for one in app.subheader]
         assert headings.count("Judges among themselves, pooled") == 1
+
+
+def test_of_many_judges_nothing_is_written_over_each_other_nor_said_for_each(
+    open_page: Any, tmp_path: Path
+) -> None:
+    """Those of whom some say the same of everything, so that there is no kappa between them."""
+    people = {f"human/{n}": stores.labels("+-+-++--") for n in range(7)}
+    alike = {f"judge {n:02}": stores.labels("+" * 8) for n in range(18)}
+    url = stores.fill_with(tmp_path / "s.db", {"one": people | alike})
+    app = open_page("agreement", url)
+    assert not app.exception
+    said = texts(app)
+    assert "reference human (majority of 7 raters)" in said and "human/6)" not in said
+    (heat,) = (one for one in drawings(app) if "every two judges" in one.alt)
+    assert len(heat.rows) == 2 * (25 * 24 // 2)
+    assert [layer["mark"]["type"] for layer in heat.spec["layer"]] == ["rect"]
+    untold = [line for line in said.splitlines() if line.startswith("– judge 00 × judge 01")]
+    assert [line.partition(": ")[0] for line in untold] == [
+        "– judge 00 × judge 01, judge 00 × judge 02, judge 00 × judge 03 and 150 more"
+    ]
+    assert any(one.value.startswith("Point at a cell") for one in app.caption)
+    few = open_page("agreement", stores.fill_with(tmp_path / "f.db", {"one": people}))
+    (heat,) = (one for one in drawings(few) if "every two judges" in one.alt)
+    assert len(heat.spec["layer"]) > 1
+    assert not any(one.value.startswith("Point at a cell") for one in few.caption)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import math
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from unittest import mock
 from urllib.parse import parse_qs
 
 import pandas as pd
@@ -16,7 +18,8 @@ from judgebench import explore
 from judgebench.reports.compare import Comparison, comparison
 from judgebench.store import open_store
 from tests.dashboards import compare_stores, stores
-from tests.dashboards.test_pages import MARKUP, aged, boxes, texts
+from tests.dashboards.drawn import drawings
+from tests.dashboards.test_pages import MARKUP, aged, boxes, table, texts
 from tests.dashboards.told import verbatim
 
 ROW = f"{stores.BENCHMARK}@{stores.VERSION} · reader · accuracy"
@@ -185,7 +188,8 @@ def test_what_is_said_of_a_row_names_the_row(open_page: Any, store: str) -> None
     assert len(rows) == len(said) and sum(map(len, said)) >= 3
     lines = texts(app).splitlines()
     for row, remarks in zip(rows, said, strict=True):
-        assert {f"{row}: {remark}" for remark in remarks} <= set(lines)
+        for remark in remarks:
+            assert any(line.startswith("– ") and row in line and remark in line for line in lines)
 
 
 def test_why_two_cannot_be_compared_names_them(open_page: Any, store: str) -> None:
@@ -339,3 +343,51 @@ def test_rows_of_a_board_lead_here(open_page: Any, store: str) -> None:
 def models(url: str) -> Any:
     with open_store(url, read_only=True) as opened:
         return opened.models()
+
+
+def test_what_has_no_difference_is_in_the_table_and_not_drawn(
+    open_page: Any, tmp_path: Path
+) -> None:
+    judged = {"both": stores.labels("+-+-++--+-+-"), "none": stores.labels("????????????")}
+    url = stores.fill_with(tmp_path / "s.db", {"one": judged, "two": judged})
+    app = opened_on(open_page, url, first="one", second="two")
+    assert not app.exception
+    (forest,) = drawings(app)
+    assert {row["name"] for row in forest.rows if "name" in row} == {"both"}
+    assert "1 of 2 are drawn; the table has all." in texts(app)
+    assert len(table(app, "decision")) == 2
+    assert any(
+        "none" in line and "no item has a readable verdict on both" in line
+        for line in texts(app).splitlines()
+    )
+
+
+def test_benchmarks_that_one_was_never_on_are_not_left_out(open_page: Any, tmp_path: Path) -> None:
+    judged = {"judge": stores.labels("+-+-++--+-+-")}
+    with mock.patch.multiple(stores, BENCHMARK="elsewhere"):
+        stores.fill_with(tmp_path / "s.db", {"one": judged, "third": judged}, run_id="other")
+    url = stores.fill_with(tmp_path / "s.db", {"one": judged, "two": judged})
+    with open_store(url, read_only=True) as store:
+        assert any("no model called" in note for note in comparison(store, "one", "two").notes)
+    app = opened_on(open_page, url, first="one", second="two")
+    assert not app.exception
+    assert "undecided" in texts(app) and "no model called" not in texts(app)
+
+
+def test_counts_without_room_are_not_drawn_in_part() -> None:
+    import charts
+    import compare_charts
+
+    rows = pd.DataFrame(
+        [{"name": "one", "test": "one", "tone": "rest", "note": note, "value": value, "low": -1.0,
+          "high": 1.0, "better": 1, "equal": 2, "worse": 3}
+         for note, value in (("0.0 [-1.0, 1.0]", 0.0), ("undefined " * 20, math.nan))]
+    )  # fmt: skip
+    room = compare_charts.Room.of(rows)
+    assert room.notes < charts.text_px(["undefined " * 20])
+    axis = charts.Axis(title="points", short="points", low=-1.0, high=1.0, digits=1)
+    drawn = compare_charts.forest(rows.head(1), axis, charts.INK["light"], ("a", "b"), room)
+    (bars, counts) = drawn.to_dict()["layer"][1]["layer"]
+    for layer in (bars, counts):
+        assert layer["mark"]["opacity"] == {"expr": f"{room.without_counts} ? 0 : 1"}
+    assert bars["encoding"]["x"]["axis"]["labelExpr"].startswith(room.without_counts)

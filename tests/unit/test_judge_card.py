@@ -427,7 +427,7 @@ def test_several_identities_of_one_name_have_sections_of_their_own(tmp_path: Pat
     assert len(card.sections) == 2
     assert len({one.judge for one in card.sections}) == 2
     assert card.warnings == (
-        f"{card.sections[0].at}: judge is 2 judges: "
+        f"{card.sections[0].place}: judge is 2 judges: "
         + ", ".join(one.judge for one in card.sections),
     )
 
