@@ -10,17 +10,17 @@ import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from judgebench import registry
-from judgebench.benchmarks.folder import FolderTask
-from judgebench.benchmarks.own_prompts import OwnPrompts, Question, check_name
+from judgebench.benchmarks.own_prompts import OwnPrompts, check_name
 from judgebench.config import OWN_METRIC, BenchmarkConfig, JudgeConfig
 from judgebench.errors import ConfigError, unknown_name
 from judgebench.keys import content_key
-from judgebench.records import Message
+from judgebench.protocols import LmEvalTask
+from judgebench.records import Item, Message
 from judgebench.workers.process import clean, metrics_worker
 
 
@@ -87,12 +87,11 @@ class TaskBenchmark(OwnPrompts):
         )
 
     @property
-    def lm_eval_task(self) -> FolderTask:
+    def lm_eval_task(self) -> LmEvalTask:
         """The task itself: a local model is asked as by lm-eval."""
-        return FolderTask(
+        return LmEvalTask(
             name=self.task["task"],
-            include_path=Path(self.definition["include_path"]),
-            metadata={},
+            folder=partial(Path, self.definition["include_path"]),
             until=tuple(self.definition["until"]),
             max_gen_toks=self.definition["max_gen_toks"],
             generation=self.definition["generation"],
@@ -159,8 +158,10 @@ def _of_group(
             ) from None
 
 
-def _question(row: Mapping[str, Any]) -> Question:
-    return Question(
+def _question(row: Mapping[str, Any]) -> Item:
+    return Item(
+        benchmark="",
+        version="",
         id=row["id"],
         turns=(Message(role="user", content=row["question"]),),
         references=tuple(row["references"]),

@@ -11,8 +11,8 @@ import json
 import re
 import tempfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -49,33 +49,18 @@ _NEAR = 0.8
 _NOTHING: JsonObject = {}  # shared by all rows that have nothing else, which is most of them
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """One row. ``metadata`` are its fields that have no meaning here, for reports.
-
-    ``prompt`` is the text that a model is put, where that is not the question alone.
-    """
-
-    id: str
-    turns: tuple[Message, ...]
-    references: tuple[str, ...] = ()
-    category: str | None = None
-    language: str = "en"
-    metadata: JsonObject = field(default_factory=dict)
-    prompt: str | None = None
-
-
-def read_questions(path: Path) -> tuple[Question, ...]:
+def read_questions(path: Path) -> tuple[Item, ...]:
     """The questions of a JSONL, CSV or Parquet file, in their order.
 
-    A row without an id is known by its number, counted from 0.
+    They are of no benchmark yet, whose version is made of all of them. A row without an id is known
+    by its number, counted from 0.
 
     Raises
     ------
     InputError
         Naming file, row and field of what cannot be used, or both rows of an id that stands twice.
     """
-    questions: list[Question] = []
+    questions: list[Item] = []
     places: dict[str, str] = {}
     for number, row in enumerate(map(_as_ours, each_row(path, ()))):
         question = _question(row, number)
@@ -124,7 +109,7 @@ def _as_ours(row: Row) -> Row:
     return Row(row.where, values)
 
 
-def questions_sha(questions: Sequence[Question]) -> str:
+def questions_sha(questions: Sequence[Item]) -> str:
     """SHA-256 of what is asked, as 64 hex digits: neither the file's form nor metadata count."""
     asked = (
         {
@@ -139,8 +124,10 @@ def questions_sha(questions: Sequence[Question]) -> str:
     return list_key("own prompts", asked).hex()
 
 
-def _question(row: Row, number: int) -> Question:
-    return Question(
+def _question(row: Row, number: int) -> Item:
+    return Item(
+        benchmark="",
+        version="",
         id=_optional_text(row, "id") or str(number),
         turns=_turns(row),
         references=_references(row),
@@ -295,84 +282,54 @@ _COMMON = Path(__file__).resolve().parent / "own_prompts_task" / "own_prompts.ya
 _DIGITS = 12
 
 
-@dataclass(frozen=True, kw_only=True)
-class OwnTask:
+def own_task(benchmark: str, items: Path, sha: str, max_gen_toks: int) -> LmEvalTask:
     """The task of one benchmark.
 
     ``items`` is the file of prompts and ``sha`` what it asks; lm-eval reads it again, and refuses
-    it if it asks something else by then. ``max_gen_toks`` is the limit on an answer, in tokens;
-    nothing else ends one, so ``until`` is empty.
+    it if it asks something else by then. Nothing but the limit ends an answer.
     """
-
-    benchmark: str
-    items: Path
-    sha: str
-    max_gen_toks: int
-
-    @property
-    def name(self) -> str:
-        """No two benchmarks of a run share it, and it outlives a change of the prompts."""
-        return f"own_prompts_{self.benchmark}"
-
-    @property
-    def metadata(self) -> Mapping[str, Any]:
-        """None: the task's file says everything."""
-        return {}
-
-    @property
-    def until(self) -> tuple[str, ...]:
-        return ()
-
-    @property
-    def generation(self) -> Mapping[str, Any]:
-        return {"do_sample": False}
-
-    @property
-    def further(self) -> Mapping[str, Any]:
-        """Nothing: all samples of an answer are drawn alike."""
-        return {}
-
-    @cached_property
-    def include_path(self) -> Path:
-        """The folder with the task's file, written when it is first asked for.
-
-        Raises
-        ------
-        ConfigError
-            Where it cannot be written.
-        """
-        task = self._file()
-        folder = data_home() / "own_prompts" / text_sha(task)[:_DIGITS]
-        try:
-            _write(task, folder / "task.yaml")
-        except OSError as error:
-            raise ConfigError(
-                f"{folder}: cannot be written ({error.strerror or error}); JUDGEBENCH_DATA names "
-                "another folder for data"
-            ) from None
-        return folder
-
-    def _file(self) -> str:
-        settings = {"until": list(self.until), "max_gen_toks": self.max_gen_toks}
-        task = {
-            "include": str(_COMMON),
-            "task": self.name,
-            "dataset_kwargs": {"items": str(self.items.resolve()), "sha": self.sha},
-            "generation_kwargs": {**settings, **self.generation},
-        }
-        return yaml.safe_dump(task, sort_keys=False, allow_unicode=True)
+    name = f"own_prompts_{benchmark}"  # of one benchmark of a run; it outlives other prompts
+    greedy = {"do_sample": False}
+    task = {
+        "include": str(_COMMON),
+        "task": name,
+        "dataset_kwargs": {"items": str(items.resolve()), "sha": sha},
+        "generation_kwargs": {"until": [], "max_gen_toks": max_gen_toks, **greedy},
+    }
+    return LmEvalTask(
+        name=name,
+        folder=partial(_folder_of, yaml.safe_dump(task, sort_keys=False, allow_unicode=True)),
+        until=(),
+        max_gen_toks=max_gen_toks,
+        generation=greedy,
+    )
 
 
-def _write(text: str, file: Path) -> None:
-    """Whole or not at all: another run may be reading the same file."""
-    if file.is_file():  # its folder is named after its content
-        return
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        "w", dir=file.parent, delete=False, encoding="utf-8"
-    ) as written:
-        written.write(text)
-    Path(written.name).replace(file)
+def _folder_of(task: str) -> Path:
+    """The folder with a task's file, written when it is first asked for.
+
+    Raises
+    ------
+    ConfigError
+        Where it cannot be written.
+    """
+    folder = data_home() / "own_prompts" / text_sha(task)[:_DIGITS]
+    file = folder / "task.yaml"
+    try:
+        if not file.is_file():  # its folder is named after its content
+            folder.mkdir(parents=True, exist_ok=True)
+            # Whole or not at all: another run may be reading the same file.
+            with tempfile.NamedTemporaryFile(
+                "w", dir=folder, delete=False, encoding="utf-8"
+            ) as written:
+                written.write(task)
+            Path(written.name).replace(file)
+    except OSError as error:
+        raise ConfigError(
+            f"{folder}: cannot be written ({error.strerror or error}); JUDGEBENCH_DATA names "
+            "another folder for data"
+        ) from None
+    return folder
 
 
 DEFAULT_SCALE = (1.0, 10.0)
@@ -394,7 +351,7 @@ class OwnPrompts(Benchmark):
 
     name: str
     path: Path
-    questions: tuple[Question, ...]
+    questions: tuple[Item, ...]
     rubric: str | None = None
     scale: tuple[float, float] | None = None
     dimensions: tuple[str, ...] = ()
@@ -473,36 +430,17 @@ class OwnPrompts(Benchmark):
 
     @cached_property
     def data(self) -> BenchmarkData:
-        items = (
-            Item(
-                benchmark=self.name,
-                version=self.version,
-                id=question.id,
-                turns=question.turns,
-                references=question.references,
-                category=question.category,
-                language=question.language,
-                metadata=question.metadata,
-                prompt=question.prompt,
-            )
-            for question in self.questions
-        )
+        name, version = self.name, self.version
+        items = (replace(one, benchmark=name, version=version) for one in self.questions)
         return BenchmarkData(items=tuple(items), sha=self.data_sha)
 
     @property
     def lm_eval_task(self) -> LmEvalTask:
         """The task that asks a local model, a conversation message by message."""
-        return OwnTask(
-            benchmark=self.name,
-            items=self.path,
-            sha=self.data_sha,
-            max_gen_toks=self.max_tokens,
-        )
+        return own_task(self.name, self.path, self.data_sha, self.max_tokens)
 
 
-def own_benchmark(
-    config: BenchmarkConfig, questions: tuple[Question, ...] | None = None
-) -> OwnPrompts:
+def own_benchmark(config: BenchmarkConfig, questions: tuple[Item, ...] | None = None) -> OwnPrompts:
     """The benchmark that a suite's section with ``items`` describes.
 
     Parameters

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from judgebench import registry
-from judgebench.benchmarks.own_prompts import Question, own_benchmark
+from judgebench.benchmarks.own_prompts import own_benchmark
 from judgebench.config import (
     CANDIDATE,
     BenchmarkConfig,
@@ -191,17 +191,7 @@ def _of_store(store: Store, config: BenchmarkConfig, data_sha: str) -> ResolvedB
     version = next(held, None)
     if version is None:
         raise ConfigError(f"{store.name} does not hold the questions of {config.name}")
-    questions = tuple(
-        Question(
-            id=item.id,
-            turns=item.turns,
-            references=item.references,
-            category=item.category,
-            language=item.language,
-            metadata=item.metadata,
-        )
-        for item in store.items(config.name, version)
-    )
+    questions = tuple(store.items(config.name, version))
     benchmark = own_benchmark(config, questions)
     items = tuple(benchmark.items())
     return ResolvedBenchmark(config=config, benchmark=benchmark, items=items, every_item=items)
@@ -297,7 +287,7 @@ def ask_judges(
     )
     work = placed(work)
     wanted = {judge.key: own for judge, own in calls}
-    with under_way(work, store, pool, {**section.written, **about}) as outcome, pool.serving():
+    with under_way(work, store, pool, {**section.written, **about}) as outcome:
         with store.transaction():
             if material is not None:
                 store.put_items(material.items)

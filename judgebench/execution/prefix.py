@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +40,12 @@ def with_prefix(local: LocalModel, prompting: Prompting) -> LocalModel:
             "prefix: say options: {preset: clean}"
         )
     drawn = SAMPLINGS[prompting.sampling] if prompting.sampling else {}
-    return replace(
-        local,
-        apply_chat_template=False,
-        prefix=_text(prompting.prefix),
-        gen_kwargs={**drawn, **local.gen_kwargs},
-    )
+    asked = {
+        "apply_chat_template": False,
+        "prefix": _text(prompting.prefix),
+        "gen_kwargs": {**drawn, **local.gen_kwargs},
+    }
+    return local.model_copy(update=asked)
 
 
 def _text(written: str) -> str:

@@ -24,6 +24,7 @@ from judgebench.config import (
     BenchmarkConfig,
     Endpoint,
     JudgeConfig,
+    LmEval,
     ModelConfig,
     Narrowing,
     Reading,
@@ -736,7 +737,7 @@ def identity_of(config: Endpoint) -> str | None:
     elif config.identity is not None:
         identity = config.identity
     elif judge is not None and judge.lm_eval is not None:
-        identity = _local_identity(LocalModel.from_config(judge.lm_eval.model_dump()))
+        identity = _local_identity(judge.lm_eval)
     elif judge is not None and (own := judge.reward_model) is not None:
         identity = weights_identity({"pretrained": own.pretrained, "revision": own.revision})
         if (label := judge.provider_options.get("label")) is not None:
@@ -747,9 +748,9 @@ def identity_of(config: Endpoint) -> str | None:
     return f"{identity}+prefix_cache" if judge is not None and judge.prefix_cache else identity
 
 
-def _local_identity(local: LocalModel) -> str:
+def _local_identity(local: LmEval) -> str:
     """The weights, and where it is not the usual one, the way in which they are asked."""
-    usual = LocalModel()
+    usual = LmEval()
     way = {
         name: getattr(local, name)
         for name in ("apply_chat_template", "system_instruction", "gen_kwargs")
@@ -839,7 +840,7 @@ def _candidate(config: ModelConfig, asked: ResolvedBenchmark, seed: int) -> Cand
         there = {place: len(turns) for place, turns in recorded.texts.items()}
     elif config.lm_eval is not None:
         said = config.lm_eval.model_dump(exclude_unset=True)
-        local = LocalModel.from_config(said, usual=benchmark.preset.local)
+        local = LocalModel(**{**benchmark.preset.local, **said})
     try:
         if local is not None and config.prompting is not None:
             local = with_prefix(local, config.prompting)
