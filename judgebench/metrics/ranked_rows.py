@@ -99,6 +99,8 @@ def judge_by_judge(
         Best model first within each judge, judges in order of name. A model that a judge was not
         asked about is not on its board.
     """
+    resamples = intervals.resamples(table.units)
+    resamples.begin()
     seats: list[tuple[str, Mapping[str, Measure], float, Mapping[str, Mapping[str, int]]]] = []
     of_units: list[Contributions] = []
     for judge, rows in table.by_judge():
@@ -125,10 +127,10 @@ def judge_by_judge(
         of_all = {name: replace(m, top=_GONE, bottom=_GONE) for name, m in shown.items()}
         seats.append((judge, of_all, width, counts))
         del shown
-    models, units = table.models, table.units
+    models = table.models
     del table  # its rows are many, and measures are of items
     # All at once: draws that are too many to be kept are made anew for each call.
-    sums = zip(of_units, intervals.resamples(units).sums(of_units), strict=True)
+    sums = zip(of_units, resamples.sums(of_units), strict=True)
     found: list[Standing] = []
     for judge, measures, width, of_models in seats:
         estimates, places = {}, list[Places]()
