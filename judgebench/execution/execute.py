@@ -48,7 +48,7 @@ from judgebench.errors import (
     StoreFullError,
 )
 from judgebench.execution.batch import submit
-from judgebench.execution.generate import Generation
+from judgebench.execution.generate import Generation, selected
 from judgebench.execution.manifest import (
     FORGETTING,
     Outcome,
@@ -73,7 +73,6 @@ from judgebench.execution.resolve import (
     ResolvedSuite,
     stops_early,
 )
-from judgebench.execution.selection import selected
 from judgebench.plain_text import counted
 from judgebench.protocols import Claimant, Progress, Provider, Waiting, Writer
 from judgebench.providers.base import WindingDownError

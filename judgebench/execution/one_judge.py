@@ -32,6 +32,7 @@ from judgebench.execution.gpus import placed
 from judgebench.execution.manifest import Outcome, under_way
 from judgebench.execution.plan import Answers, JudgeCall, judge_calls, stack_of, with_before
 from judgebench.execution.pool import ProviderPool, groups
+from judgebench.execution.recheck import answers_at
 from judgebench.execution.resolve import (
     JudgeAssignment,
     ResolvedBenchmark,
@@ -207,16 +208,10 @@ def stored_answers(
 
     Places are of one benchmark.
     """
-    wanted: dict[bytes, set[str]] = {}
-    for place in places:
-        for model in (place.model_key, place.opponent_key):
-            if model is not None:
-                wanted.setdefault(model, set()).add(place.item_id)
     newest: dict[tuple[bytes | None, str, int, int], Response] = {}
-    for model, ids in wanted.items():
-        on = places[0]
-        for one in reversed(store.answers_to(on.benchmark, on.version, model, ids)):
-            newest[model, one.item_id, one.sample, one.turn] = one
+    for on in places[:1]:
+        for model, one in answers_at(store, on.benchmark, on.version, places):
+            newest.setdefault((model, one.item_id, one.sample, one.turn), one)
     newest = with_before(newest)
     found: dict[VerdictSlot, tuple[Response, Response | None]] = {}
     for place in places:
