@@ -279,10 +279,11 @@ def ask_judges(
         asked=(section.asked,),
         candidates=(),
         assignments=tuple(judge for judge, _ in calls),
+        written={**section.written, **about},
     )
     work = placed(work)
     wanted = {judge.key: own for judge, own in calls}
-    with under_way(work, store, pool, {**section.written, **about}) as outcome:
+    with under_way(work, store, pool) as outcome:
         with store.transaction():
             if material is not None:
                 store.put_items(material.items)
@@ -491,7 +492,6 @@ def try_out(
     store: Store,
     pool: ProviderPool,
     progress: Progress,
-    configuration: JsonObject,
 ) -> tuple[Outcome, list[Result]]:
     """Make some calls; what failed is in the outcome, everything else with what was read.
 
@@ -499,7 +499,8 @@ def try_out(
     """
     results: list[Result] = []
     total = sum(len(own) for _, own in calls)
-    with under_way(work, store, pool, {**configuration, "trial": total}) as outcome:
+    work = replace(work, written={**work.written, "trial": total})
+    with under_way(work, store, pool) as outcome:
         run = Run(outcome, store, progress, pool)
         queues = [
             run.queue(

@@ -246,8 +246,9 @@ class JudgeAssignment:
 class ResolvedSuite:
     """A suite, resolved.
 
-    ``labels`` are its files of labels, and those that its benchmarks bring, with what these are
-    about.
+    ``written`` is how it is written, with the names of variables and not their values: what a
+    manifest keeps. ``labels`` are its files of labels, and those that its benchmarks bring, with
+    what these are about.
     """
 
     suite: Suite
@@ -257,6 +258,7 @@ class ResolvedSuite:
     labels: tuple[tuple[Path, tuple[str, str] | None], ...] = ()
     warnings: tuple[str, ...] = ()
     shard: str = ""
+    written: JsonObject = field(default_factory=dict)
 
 
 LABELLING = ("own_prompt", "python", "refusal_prefix", "harm")
