@@ -313,7 +313,6 @@ def leaderboard(
     from judgebench.reports.board import references
     from judgebench.reports.board_request import BoardRequest, no_boards
     from judgebench.reports.board_tables import Leaderboard
-    from judgebench.reports.bundle import write_bundle
     from judgebench.reports.length_calibrations import LengthControl
     from judgebench.reports.published import read_names
     from judgebench.reports.samples import samples_told
@@ -367,6 +366,8 @@ def leaderboard(
         notes = [f"{name} has no board{of_these}" for name, boards in found.items() if not boards]
         boards = request.chosen(its, found)
         if bundle is not None:
+            from judgebench.reports.bundle import write_bundle
+
             write_bundle(Path(bundle), its, url, request)
             notes.append(f"written: {bundle}; `judgebench verify {bundle}` computes it again")
         told = samples_told(its, request, best_of=best_of, spread=spread)

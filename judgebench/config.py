@@ -45,6 +45,9 @@ from judgebench.yaml_file import note_secrets, refuse_written_keys
 
 Model = TypeVar("Model", bound=BaseModel)
 
+MOST_SAMPLES = 100_000
+"""Answers to a question, or times that a judge is asked the same; a slip of the pen is more."""
+
 _EXAMPLES = "examples"
 """The option of a judge that may name a file (`execution.resolve`)."""
 
@@ -775,13 +778,17 @@ class BenchmarkConfig(Section):
     limit_by_category: PositiveInt | None = Field(
         None, description="only the first items of each category"
     )
-    samples: PositiveInt = Field(1, description="answers of each model to each item")
+    samples: PositiveInt = Field(
+        1, le=MOST_SAMPLES, description="answers of each model to each item"
+    )
     judged_samples: Literal["all", "first"] | None = Field(
         None,
         description="which of them are judged; if unset all, but only the first one where further "
         "ones are drawn in another way",
     )
-    judge_samples: PositiveInt = Field(1, description="times each judge is asked the same")
+    judge_samples: PositiveInt = Field(
+        1, le=MOST_SAMPLES, description="times each judge is asked the same"
+    )
     baseline: str | None = Field(None, description="the model whose answers are compared with")
     orders: Literal["seeded", "both", "model_first", "opponent_first"] = Field(
         "seeded", description="who is shown first: drawn for each item, or both in turn"
