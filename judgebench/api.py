@@ -2182,9 +2182,6 @@ def run(
         )
     _check_labels(work)
     occasion = recheck_of_today() if refresh_anchors else None
-    asked = config.written_suite(path).data
-    if limits or batch:
-        asked = config.as_asked(asked, limits or {}, work.suite if batch else None)
     more = {
         "refresh_anchors": occasion,
         "stack_anchors": stack_anchors,
@@ -2193,7 +2190,8 @@ def run(
         "stop_when_decided": stop_when_decided,
         "on_executor": executor,
     }
-    asked |= {name: said for name, said in more.items() if said}
+    more = {name: said for name, said in more.items() if said}
+    work = replace(work, written={**work.written, **more})
     with _under_way(work, store, progress, on_forecast, again, path, occasion) as its:
         try:
             outcome = evaluate(
@@ -2201,7 +2199,6 @@ def run(
                 store=its.store,
                 pool=its.pool,
                 progress=its.progress,
-                configuration=asked,
                 occasion=occasion,
                 stack_anchors=stack_anchors,
             )
@@ -2452,8 +2449,8 @@ def judge(
     InputError
         For a file of answers, a rubric or a prompt that cannot be used, naming row and field.
     """
-    work, written = _work_on(answers, judges, limits, **how)
-    return _carried_out(work, written, store, progress, on_forecast)
+    work = _work_on(answers, judges, limits, **how)
+    return _carried_out(work, store, progress, on_forecast)
 
 
 def respond(
@@ -2525,12 +2522,12 @@ def respond(
         "limits": dict(limits or {}),
     }
     suite = config.check(config.Suite, written, "what is answered")
-    return _carried_out(resolve(suite), written, store, progress, on_forecast)
+    work = replace(resolve(suite), written=written)
+    return _carried_out(work, store, progress, on_forecast)
 
 
 def _carried_out(
     work: ResolvedSuite,
-    written: Mapping[str, Any],
     store: Results,
     progress: Progress | None,
     on_forecast: Callable[[Sequence[PlanRow]], None] | None,
@@ -2539,7 +2536,7 @@ def _carried_out(
     from judgebench.execution.execute import evaluate
 
     with _under_way(work, store, progress, on_forecast) as (work, opened, pool, told):
-        return evaluate(work, store=opened, pool=pool, progress=told, configuration=written)
+        return evaluate(work, store=opened, pool=pool, progress=told)
 
 
 def try_judge(
@@ -2593,13 +2590,12 @@ def try_judge(
         work = _resolved(
             Path(suite), limits=limits, narrowing=config.Narrowing(judges=(*map(str, judges),))
         )
-        written = config.written_suite(Path(suite)).data
     else:
         if not isinstance(answers, str | Path) and not len(answers):
             how["baseline"] = how.get("baseline") or SMALL_BASELINE
         if nobody and kept is None and how.get("prompt") is not None:
             how.setdefault("read", "brackets")
-        work, written = _work_on(answers, judges or ["scripted/nobody"], limits, **how)
+        work = _work_on(answers, judges or ["scripted/nobody"], limits, **how)
     with open_live_store(store_url(work.suite, store)) as opened:
         if kept is not None:
             found = report.judged_replies(opened, kept, limit=on).found
@@ -2609,9 +2605,7 @@ def try_judge(
         if nobody:
             return None, [report.prompt_alone(q, names) for _, own in questions for q in own]
     with _under_way(work, store, progress) as (_, opened, pool, told):
-        outcome, results = try_out(
-            work, questions, store=opened, pool=pool, progress=told, configuration=written
-        )
+        outcome, results = try_out(work, questions, store=opened, pool=pool, progress=told)
         names |= {one.key: one.title for one in work.assignments}
         return outcome, [report.trial_reply(opened, *result, names) for result in results]
 
@@ -2850,8 +2844,8 @@ def _work_on(
     judges: Sequence[str | Callable[..., Any]],
     limits: Mapping[str, Any] | None,
     **how: Unpack[JudgeOptions],
-) -> tuple[ResolvedSuite, dict[str, Any]]:
-    """What a suite would say of answers that exist, and what it comes down to."""
+) -> ResolvedSuite:
+    """What a suite would say of answers that exist, resolved."""
     from judgebench.benchmarks.own_prompts import own_benchmark
     from judgebench.exchange.answer_files import read_answers_of
     from judgebench.execution.resolve import ResolvedBenchmark, resolve
@@ -2889,7 +2883,7 @@ def _work_on(
         every_item=items,
         recorded=found.answers,
     )
-    return resolve(suite, given=given), written
+    return replace(resolve(suite, given=given), written=written)
 
 
 def _judge_called(
@@ -2989,15 +2983,12 @@ def confirm(
 
     path = Path(suite)
     work = _resolved(path, limits=limits)
-    asked = config.as_asked(config.written_suite(path).data, limits or {}, None)
     with open_live_store(store_url(work.suite, store)) as opened, shown(progress) as told:
         pool = ProviderPool(work.suite, opened)
         with _named(path):
             work = placed(work)
             pool.check(endpoints(work))
-            return confirm_work(
-                work, wanted, store=opened, pool=pool, progress=told, configuration=asked
-            )
+            return confirm_work(work, wanted, store=opened, pool=pool, progress=told)
 
 
 def _resolved(
@@ -3029,7 +3020,11 @@ def _resolved(
         suite = suite.on(config.LOCAL)  # a job of the array, or typed by hand
     with _named(path):
         registry.include_of_suite(suite.include_path)
-        return resolve(suite, narrowing)
+        work = resolve(suite, narrowing)
+    written = config.written_suite(path).data
+    if limits or batch:
+        written = config.as_asked(written, limits or {}, work.suite if batch else None)
+    return replace(work, written=written)
 
 
 @contextmanager
