@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import ChainMap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, is_dataclass
@@ -129,10 +130,18 @@ _ARRAY = core_schema.no_info_plain_validator_function(
 """Whole numbers come back as such, all others as floats: no report has arrays of anything else."""
 
 
+HELD = ("judgebench.reports.published", "judgebench.reports.samples")
+"""Modules whose types boards have parts of, and load where there are such parts alone."""
+
+
 @cache
 def _forms(kind: Any) -> tuple[SchemaSerializer, SchemaValidator]:
     # In a tuple, since a dataclass by itself would not take another's configuration.
-    schema = _with_arrays(TypeAdapter(tuple[kind], config=_FORM).core_schema)
+    adapter = TypeAdapter(tuple[kind], config=_FORM)
+    if not adapter.pydantic_complete:  # reports load no module for what they may hold beside
+        named = (vars(importlib.import_module(name)) for name in HELD)
+        adapter.rebuild(_types_namespace=ChainMap(*named))
+    schema = _with_arrays(adapter.core_schema)
     numbers = CoreConfig(ser_json_inf_nan="constants")  # in arrays too, where nothing says so
     return SchemaSerializer(schema, numbers), SchemaValidator(schema)
 
