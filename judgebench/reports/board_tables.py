@@ -23,6 +23,7 @@ from judgebench.metrics.registry import metric as entry
 from judgebench.metrics.scores import GUESSED, SCORE
 from judgebench.metrics.style_controlled import STYLE_CONTROLLED
 from judgebench.metrics.win_rate import EACH_GAME, WEIGHTED, WIN_RATE
+from judgebench.plain_text import few
 from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.answer_flags import SUSPICIOUS
@@ -35,7 +36,6 @@ from judgebench.reports.board import (
     Row,
     rank_note,
 )
-from judgebench.reports.board_warnings import few
 from judgebench.reports.corrected import labels_table
 from judgebench.reports.document import (
     Cells,

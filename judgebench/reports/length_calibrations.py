@@ -39,9 +39,9 @@ from judgebench.metrics.length_controlled import (
 from judgebench.metrics.length_controlled import to_json as numbers
 from judgebench.metrics.ranked_rows import Places, Standing, mask_of, ranks
 from judgebench.metrics.win_rate import PERCENT, WIN_RATE
+from judgebench.plain_text import few
 from judgebench.records import Estimate
 from judgebench.reports.board_data import BoardData
-from judgebench.reports.board_warnings import few
 from judgebench.reports.boards import Columns, benchmark_ref, described, find_judges, find_model
 from judgebench.reports.document import (
     OfBenchmark,
