@@ -313,7 +313,6 @@ def leaderboard(
     from judgebench.reports.board import references
     from judgebench.reports.board_request import BoardRequest, no_boards
     from judgebench.reports.board_tables import Leaderboard
-    from judgebench.reports.bundle import write_bundle
     from judgebench.reports.length_calibrations import LengthControl
     from judgebench.reports.published import read_names
     from judgebench.reports.samples import samples_told
@@ -367,6 +366,8 @@ def leaderboard(
         notes = [f"{name} has no board{of_these}" for name, boards in found.items() if not boards]
         boards = request.chosen(its, found)
         if bundle is not None:
+            from judgebench.reports.bundle import write_bundle
+
             write_bundle(Path(bundle), its, url, request)
             notes.append(f"written: {bundle}; `judgebench verify {bundle}` computes it again")
         told = samples_told(its, request, best_of=best_of, spread=spread)
@@ -2172,9 +2173,6 @@ def run(
         )
     _check_labels(work)
     occasion = recheck_of_today() if refresh_anchors else None
-    asked = config.written_suite(path).data
-    if limits or batch:
-        asked = config.as_asked(asked, limits or {}, work.suite if batch else None)
     more = {
         "refresh_anchors": occasion,
         "stack_anchors": stack_anchors,
@@ -2183,7 +2181,8 @@ def run(
         "stop_when_decided": stop_when_decided,
         "on_executor": executor,
     }
-    asked |= {name: said for name, said in more.items() if said}
+    more = {name: said for name, said in more.items() if said}
+    work = replace(work, written={**work.written, **more})
     with _under_way(work, store, progress, on_forecast, again, path, occasion) as its:
         try:
             outcome = evaluate(
@@ -2191,7 +2190,6 @@ def run(
                 store=its.store,
                 pool=its.pool,
                 progress=its.progress,
-                configuration=asked,
                 occasion=occasion,
                 stack_anchors=stack_anchors,
             )
@@ -2363,9 +2361,8 @@ def _under_way(
         with nullcontext() if path is None else _named(path):
             if work.suite.gpus is not None:
                 work = placed_where_needed(work, planned)
-            pool.check(endpoints(work))
+            prices = pool.check(endpoints(work))
             missed = check_extras(work.suite, planned)
-        prices = map(pool.price, endpoints(work).values())
         if on_forecast is not None and any(price is None or not price.is_free for price in prices):
             on_forecast(planned())
         with shown(progress) as told:
@@ -2443,8 +2440,8 @@ def judge(
     InputError
         For a file of answers, a rubric or a prompt that cannot be used, naming row and field.
     """
-    work, written = _work_on(answers, judges, limits, **how)
-    return _carried_out(work, written, store, progress, on_forecast)
+    work = _work_on(answers, judges, limits, **how)
+    return _carried_out(work, store, progress, on_forecast)
 
 
 def respond(
@@ -2516,12 +2513,12 @@ def respond(
         "limits": dict(limits or {}),
     }
     suite = config.check(config.Suite, written, "what is answered")
-    return _carried_out(resolve(suite), written, store, progress, on_forecast)
+    work = replace(resolve(suite), written=written)
+    return _carried_out(work, store, progress, on_forecast)
 
 
 def _carried_out(
     work: ResolvedSuite,
-    written: Mapping[str, Any],
     store: Results,
     progress: Progress | None,
     on_forecast: Callable[[Sequence[PlanRow]], None] | None,
@@ -2530,7 +2527,7 @@ def _carried_out(
     from judgebench.execution.execute import evaluate
 
     with _under_way(work, store, progress, on_forecast) as (work, opened, pool, told):
-        return evaluate(work, store=opened, pool=pool, progress=told, configuration=written)
+        return evaluate(work, store=opened, pool=pool, progress=told)
 
 
 def try_judge(
@@ -2584,13 +2581,12 @@ def try_judge(
         work = _resolved(
             Path(suite), limits=limits, narrowing=config.Narrowing(judges=(*map(str, judges),))
         )
-        written = config.written_suite(Path(suite)).data
     else:
         if not isinstance(answers, str | Path) and not len(answers):
             how["baseline"] = how.get("baseline") or SMALL_BASELINE
         if nobody and kept is None and how.get("prompt") is not None:
             how.setdefault("read", "brackets")
-        work, written = _work_on(answers, judges or ["scripted/nobody"], limits, **how)
+        work = _work_on(answers, judges or ["scripted/nobody"], limits, **how)
     with open_live_store(store_url(work.suite, store)) as opened:
         if kept is not None:
             found = report.judged_replies(opened, kept, limit=on).found
@@ -2600,9 +2596,7 @@ def try_judge(
         if nobody:
             return None, [report.prompt_alone(q, names) for _, own in questions for q in own]
     with _under_way(work, store, progress) as (_, opened, pool, told):
-        outcome, results = try_out(
-            work, questions, store=opened, pool=pool, progress=told, configuration=written
-        )
+        outcome, results = try_out(work, questions, store=opened, pool=pool, progress=told)
         names |= {one.key: one.title for one in work.assignments}
         return outcome, [report.trial_reply(opened, *result, names) for result in results]
 
@@ -2841,8 +2835,8 @@ def _work_on(
     judges: Sequence[str | Callable[..., Any]],
     limits: Mapping[str, Any] | None,
     **how: Unpack[JudgeOptions],
-) -> tuple[ResolvedSuite, dict[str, Any]]:
-    """What a suite would say of answers that exist, and what it comes down to."""
+) -> ResolvedSuite:
+    """What a suite would say of answers that exist, resolved."""
     from judgebench.benchmarks.own_prompts import own_benchmark
     from judgebench.exchange.answer_files import read_answers_of
     from judgebench.execution.resolve import ResolvedBenchmark, resolve
@@ -2880,7 +2874,7 @@ def _work_on(
         every_item=items,
         recorded=found.answers,
     )
-    return resolve(suite, given=given), written
+    return replace(resolve(suite, given=given), written=written)
 
 
 def _judge_called(
@@ -2980,15 +2974,12 @@ def confirm(
 
     path = Path(suite)
     work = _resolved(path, limits=limits)
-    asked = config.as_asked(config.written_suite(path).data, limits or {}, None)
     with open_live_store(store_url(work.suite, store)) as opened, shown(progress) as told:
         pool = ProviderPool(work.suite, opened)
         with _named(path):
             work = placed(work)
             pool.check(endpoints(work))
-            return confirm_work(
-                work, wanted, store=opened, pool=pool, progress=told, configuration=asked
-            )
+            return confirm_work(work, wanted, store=opened, pool=pool, progress=told)
 
 
 def _resolved(
@@ -3020,7 +3011,11 @@ def _resolved(
         suite = suite.on(config.LOCAL)  # a job of the array, or typed by hand
     with _named(path):
         registry.include_of_suite(suite.include_path)
-        return resolve(suite, narrowing)
+        work = resolve(suite, narrowing)
+    written = config.written_suite(path).data
+    if limits or batch:
+        written = config.as_asked(written, limits or {}, work.suite if batch else None)
+    return replace(work, written=written)
 
 
 @contextmanager

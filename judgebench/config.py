@@ -45,6 +45,9 @@ from judgebench.yaml_file import note_secrets, refuse_written_keys
 
 Model = TypeVar("Model", bound=BaseModel)
 
+MOST_SAMPLES = 100_000
+"""Answers to a question, or times that a judge is asked the same; a slip of the pen is more."""
+
 _EXAMPLES = "examples"
 """The option of a judge that may name a file (`execution.resolve`)."""
 
@@ -54,32 +57,33 @@ _CHECKPOINTS = frozenset({"pretrained", "peft", "delta", "lora_local_path", "tok
 
 def _storable(settings: dict[str, Any]) -> dict[str, Any]:
     """What is sent and kept as JSON has to be JSON."""
-    _refuse_no_json(settings, ())
+    _refusefault(settings, ())
     return settings
 
 
-def _refuse_no_json(value: Any, at: yaml_file.Field) -> None:
+def _refusefault(value: Any, at: yaml_file.Field) -> None:
     if isinstance(value, dict):
         for key, element in value.items():
             if not isinstance(key, str):
-                raise _no_json(f"the name {key!r} is no text; put it in quotes", at)
-            _refuse_no_json(element, (*at, key))
+                raise fault(f"the name {key!r} is no text; put it in quotes", at)
+            _refusefault(element, (*at, key))
     elif isinstance(value, list):
         for i, element in enumerate(value):
-            _refuse_no_json(element, (*at, i))
+            _refusefault(element, (*at, i))
     elif isinstance(value, float) and not math.isfinite(value):
-        raise _no_json(f"a number is finite, not {value}", at)
+        raise fault(f"a number is finite, not {value}", at)
     elif not (value is None or isinstance(value, str | bool | int | float)):
-        raise _no_json(
+        raise fault(
             f"{_kind(value)} cannot be sent or stored; put it in quotes if a text is meant", at
         )
 
 
-def _no_json(message: str, at: yaml_file.Field) -> PydanticCustomError:
-    return PydanticCustomError(_NO_JSON, "{says}", {"says": message, "at": at})
+def fault(message: str, at: yaml_file.Field) -> PydanticCustomError:
+    """What is wrong at a field of what is checked."""
+    return PydanticCustomError(_AT, "{says}", {"says": message, "at": at})
 
 
-_NO_JSON = "no_json"
+_AT = "at"
 _CARDS = "CUDA_VISIBLE_DEVICES, as text; '0,1;2,3': two processes that share the work, on two each"
 _PYTHON_WORDS = re.compile(r" or instance of \w+| for <class '[\w.]+'>")
 
@@ -650,20 +654,6 @@ class JudgeConfig(Endpoint, OwnPrompt):
         named = value.get(_EXAMPLES)
         return value | {_EXAMPLES: str(_file(named, info))} if isinstance(named, str) else value
 
-    @field_validator("name")
-    @classmethod
-    def _no_person(cls, value: str) -> str:
-        refuse(
-            ValueError,
-            {
-                f"{value!r} is the name of a person whose labels are imported": is_human(value),
-                f"{value!r} would be taken for a panel; name the judge otherwise": (
-                    value.startswith(PANEL)
-                ),
-            },
-        )
-        return value
-
     @property
     def own(self) -> dict[str, Any]:
         """What is said of a prompt of one's own, as JSON; without what is not said."""
@@ -673,6 +663,14 @@ class JudgeConfig(Endpoint, OwnPrompt):
 
     @model_validator(mode="after")
     def _complete(self) -> JudgeConfig:
+        if is_human(self.name):
+            raise fault(
+                f"{self.name!r} is the name of a person whose labels are imported", ("name",)
+            )
+        if self.name.startswith(PANEL):
+            raise fault(
+                f"{self.name!r} would be taken for a panel; name the judge otherwise", ("name",)
+            )
         own = [name for name in OwnPrompt.model_fields if name in self.model_fields_set]
         engine = self.lm_eval and self.lm_eval.model
         keeps = engine in CACHING_ENGINES or self.provider == "openai_compatible"
@@ -780,13 +778,17 @@ class BenchmarkConfig(Section):
     limit_by_category: PositiveInt | None = Field(
         None, description="only the first items of each category"
     )
-    samples: PositiveInt = Field(1, description="answers of each model to each item")
+    samples: PositiveInt = Field(
+        1, le=MOST_SAMPLES, description="answers of each model to each item"
+    )
     judged_samples: Literal["all", "first"] | None = Field(
         None,
         description="which of them are judged; if unset all, but only the first one where further "
         "ones are drawn in another way",
     )
-    judge_samples: PositiveInt = Field(1, description="times each judge is asked the same")
+    judge_samples: PositiveInt = Field(
+        1, le=MOST_SAMPLES, description="times each judge is asked the same"
+    )
     baseline: str | None = Field(None, description="the model whose answers are compared with")
     orders: Literal["seeded", "both", "model_first", "opponent_first"] = Field(
         "seeded", description="who is shown first: drawn for each item, or both in turn"
@@ -809,13 +811,6 @@ class BenchmarkConfig(Section):
     harm: bool = Field(False, description="own prompts whose answers may refuse, or do harm")
     labels: list[File] = Field(default_factory=list, description="labels of people, imported")
     options: Settings = Field(default_factory=dict)
-
-    @field_validator("judges", "models", "dimensions")
-    @classmethod
-    def _each_once(cls, value: list[str] | None) -> list[str] | None:
-        if twice := _twice(value or ()):
-            raise ValueError(f"named twice: {twice}")
-        return value
 
     @property
     def jury(self) -> Panel | None:
@@ -855,6 +850,9 @@ class BenchmarkConfig(Section):
 
     @model_validator(mode="after")
     def _whole(self) -> BenchmarkConfig:
+        for name in ("judges", "models", "dimensions"):
+            if twice := _twice(getattr(self, name) or ()):
+                raise fault(f"named twice: {twice}", (name,))
         own = {
             "rubric": self.rubric,
             "scale": self.scale,
@@ -1278,10 +1276,10 @@ def written_suite(path: Path) -> yaml_file.Written:
     Raises
     ------
     ConfigError
-        As `yaml_file.read_mapping`.
+        As `yaml_file.read_yaml`.
     """
     keys = ", ".join(Suite.model_fields)
-    written = yaml_file.read_mapping(path, f"a suite is a mapping with the keys {keys}")
+    written = yaml_file.read_yaml(path, f"a suite is a mapping with the keys {keys}")
     sections = written.data.get("benchmarks")
     for section in sections if isinstance(sections, list) else ():
         if isinstance(section, dict) and section.get("lm_eval_task"):
@@ -1348,7 +1346,7 @@ def check(
 def _field(fault: Any, data: Any) -> yaml_file.Field:
     """Where a fault is. For each kind that a field may be, pydantic adds a part and a fault."""
     path: yaml_file.Field = tuple(fault["loc"])
-    if fault["type"] == _NO_JSON:
+    if fault["type"] == _AT:
         return path + tuple(fault["ctx"]["at"])
     named = fault["type"] in {"extra_forbidden", "missing"}  # what is written, or should be
     found: yaml_file.Field = ()
@@ -1370,7 +1368,7 @@ def _message(cls: type[BaseModel], field: yaml_file.Field, faults: Sequence[Any]
     if kind == "missing":
         return "is missing"
     message = str(faults[0]["msg"]).removeprefix("Value error, ")
-    if kind in {"value_error", _NO_JSON}:
+    if kind in {"value_error", _AT}:
         return message
     others = [str(fault["msg"]).removeprefix("Input should be ") for fault in faults[1:]]
     said = _PYTHON_WORDS.sub("", " or ".join(dict.fromkeys([message, *others])))

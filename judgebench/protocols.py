@@ -189,9 +189,14 @@ class Replies(Protocol):
     def reply(self, key: bytes) -> Reply | None: ...
 
     def put_reply(
-        self, key: bytes, request: Request, reply: Reply, spend: Spend | None = None
+        self,
+        key: bytes,
+        request: Request,
+        reply: Reply,
+        spend: Spend | None = None,
+        asked: str | None = None,
     ) -> None:
-        """The reply and what it took, in one commit."""
+        """The reply and what it took, in one commit; ``asked`` is its canonical JSON, if known."""
 
     def put_spend(self, spends: Sequence[Spend]) -> None: ...
 
@@ -201,49 +206,48 @@ class Replies(Protocol):
         done: Any,
         *,
         paid: Paid | None = None,
-    ) -> None:
+    ) -> Any:
         """Write out of an event loop: do ``work`` with a `Writer`, in a commit with others.
 
-        ``done`` is a future of the loop, which gets the result or the error once it is committed.
-        What is ``paid`` is not lost where it cannot be stored.
+        It is done again until it goes through. While others write, or a full disk has no room, the
+        loop goes on: calls under way come back, and what they brought waits in line.
+
+        Parameters
+        ----------
+        done
+            A future of the loop, which gets the result or the error once that is committed. It is
+            returned.
+        paid
+            The reply that is put, where there is one: it is not lost where it cannot be stored.
         """
 
     def waiting(self) -> tuple[int, int]:
         """How many entries that were submitted are still to be written, and how many are paid."""
 
 
-class LmEvalTask(Protocol):
-    """The task that asks a local model."""
+@dataclass(frozen=True, kw_only=True)
+class LmEvalTask:
+    """The task that asks a local model, and how long any model's answer may be.
 
-    @property
-    def name(self) -> str: ...
+    ``folder`` gives the folder that its YAML file stands in. ``metadata`` is for
+    ``TaskManager(metadata=…)``; that of several benchmarks can be merged. ``until`` are all texts
+    that end an answer, ``max_gen_toks`` is the limit on one in tokens, and ``generation`` what else
+    the task says about decoding: a ``temperature`` may be one for each category, ``default`` for
+    the others. ``further`` is what samples after the first are drawn with; empty where all are
+    answered alike.
+    """
+
+    name: str
+    folder: Callable[[], Path]
+    until: tuple[str, ...]
+    max_gen_toks: int
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    generation: Mapping[str, Any] = field(default_factory=dict)
+    further: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def include_path(self) -> Path:
-        """The folder that its YAML file stands in."""
-
-    @property
-    def metadata(self) -> Mapping[str, Any]:
-        """For ``TaskManager(metadata=…)``; that of several benchmarks can be merged."""
-
-    @property
-    def until(self) -> tuple[str, ...]:
-        """Texts that end an answer; all there are."""
-
-    @property
-    def max_gen_toks(self) -> int:
-        """The limit on an answer, in tokens."""
-
-    @property
-    def generation(self) -> Mapping[str, Any]:
-        """What else the task says about decoding.
-
-        A ``temperature`` may be one for each category, ``default`` for the others.
-        """
-
-    @property
-    def further(self) -> Mapping[str, Any]:
-        """What samples after the first are drawn with; empty where all are answered alike."""
+        return self.folder()
 
 
 class Writer(Replies, Protocol):
@@ -328,3 +332,31 @@ class Counted:
 
     def meter(self, figures: Meter) -> None:
         self.figures = figures
+
+    def stage(self, name: str, total: int | None) -> None:
+        self.begin(name, total)
+
+    def say(self, message: str) -> None: ...
+
+
+class Told(Counted):
+    """Counts for a progress that only is told."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.begin("", None)
+        self.progress = progress
+
+    def stage(self, name: str, total: int | None) -> None:
+        super().stage(name, total)
+        self.progress.stage(name, total)
+
+    def advance(self, n: int = 1, *, failed: str | None = None, waiting: bool = False) -> None:
+        super().advance(n, failed=failed, waiting=waiting)
+        self.progress.advance(n, failed=failed, waiting=waiting)
+
+    def meter(self, figures: Meter) -> None:
+        super().meter(figures)
+        self.progress.meter(figures)
+
+    def say(self, message: str) -> None:
+        self.progress.say(message)

@@ -102,7 +102,8 @@ class Row:
         if value is None or value == "":
             raise self.wrong(field, "is missing")
         try:
-            found = math.nan if isinstance(value, bool) else float(value)
+            odd = isinstance(value, bool) or (isinstance(value, str) and "_" in value)
+            found = math.nan if odd else float(value)
         except (TypeError, ValueError, OverflowError):
             found = math.nan
         if not math.isfinite(found):
@@ -356,14 +357,16 @@ def _decoded(data: bytes, where: str) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
+        theirs = "UTF-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "LATIN1"
         raise InputError(
             f"{where}: byte {error.start + 1} ({data[error.start]:#04x}) is no UTF-8; save the "
-            "file as UTF-8, or convert it: iconv -f LATIN1 -t UTF-8"
+            f"file as UTF-8, or convert it: iconv -f {theirs} -t UTF-8"
         ) from None
 
 
 def _jsonl(path: Path, not_finite: bool) -> Iterator[Row]:
     constant = float if not_finite else _no_number
+    decode = json.JSONDecoder(parse_constant=constant, object_pairs_hook=_each_once).decode
     for number, line in enumerate(_lines(path), 1):
         torn = not line.endswith(b"\n")
         line = line.removesuffix(b"\n")
@@ -372,9 +375,9 @@ def _jsonl(path: Path, not_finite: bool) -> Iterator[Row]:
         where = f"{path}:{number}"
         try:
             text = line.decode("ascii") if line.isascii() else _decoded(line, where)
-            values = json.loads(text, parse_constant=constant)
+            values = decode(text)
         except (ValueError, RecursionError) as error:
-            if torn:
+            if torn and isinstance(error, json.JSONDecodeError):
                 raise InputError(
                     f"{where}: the last line is cut off after {len(line)} bytes; the file was not "
                     "written or copied to its end: fetch it again, or delete this line"
@@ -404,6 +407,16 @@ def too_long(what: str) -> InputError:
     )
 
 
+def _each_once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; of a name that stands twice nobody can say which value is meant."""
+    found = dict(members)
+    if len(found) < len(members):
+        names = [name for name, _ in members]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{_shown(twice)} stands here twice")
+    return found
+
+
 def _no_number(name: str) -> float:
     raise ValueError(f"{name} is no JSON; leave the field out or write null")
 
@@ -411,7 +424,8 @@ def _no_number(name: str) -> float:
 def _json(path: Path) -> Iterator[Row]:
     """A list of objects, which is read at once."""
     try:
-        read = json.loads(_decoded(whole_file(path).removeprefix(b"\xef\xbb\xbf"), str(path)))
+        text = _decoded(whole_file(path).removeprefix(b"\xef\xbb\xbf"), str(path))
+        read = json.loads(text, object_pairs_hook=_each_once)
     except (ValueError, RecursionError) as error:
         raise InputError(
             f"{path}: this is not whole JSON ({error}); the file was cut off, or is no JSON list"
@@ -462,6 +476,11 @@ def _header(fields: list[str], where: str) -> list[str]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InputError(f"{where}: {twice[0]}: this column stands here twice")
+    if len(names) == 1 and (other := [mark for mark in ";\t|" if mark in names[0]]):
+        raise InputError(
+            f"{where}: one column, {_shown(names[0])}: columns are separated by commas in .csv and "
+            f"by tabs in .tsv, not by {other[0]!r}"
+        )
     return names
 
 

@@ -26,6 +26,7 @@ _NAME, _DEFAULT = r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*+)", r"(?:[^}$]|\$(?!\{))
 # No default goes past the next ${: else every one of a row of them would be read to the end.
 VARIABLE = re.compile(rf"{_NAME}(?::-(?P<default>{_DEFAULT}))?\}}")
 _WITHIN_DEFAULT = re.compile(rf"{_NAME}:-{_DEFAULT}\$\{{[A-Za-z_]")
+_MERGED = "tag:yaml.org,2002:merge"
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
@@ -42,14 +43,14 @@ class Written:
         return where(self.source, field, self.lines)
 
 
-def read(path: Path) -> Written:
-    """A YAML file, read safely.
+def read_yaml(path: Path, what: str = "") -> Written:
+    """A YAML file, read safely; a mapping, where ``what`` says so: ``a policy is a mapping …``.
 
     Raises
     ------
     ConfigError
-        For a file that cannot be read, a key written twice, an alias that holds itself, or more
-        content than a person writes.
+        For a file that cannot be read or is no mapping, a key written twice, an alias that holds
+        itself, or more content than a person writes.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -58,28 +59,16 @@ def read(path: Path) -> Written:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
     data, lines = _parsed(path, text)
-    return Written(path, deepcopy(data), lines)
-
-
-def read_mapping(path: Path, what: str) -> Written:
-    """The same of a file that has to be a mapping; ``what`` says so: ``a policy is a mapping …``.
-
-    Raises
-    ------
-    ConfigError
-        As `read`, and for anything else.
-    """
-    written = read(path)
-    if not isinstance(written.data, dict):
+    if what and not isinstance(data, dict):
         raise ConfigError(f"{path}: {what}")
-    return written
+    return Written(path, deepcopy(data), lines)
 
 
 @lru_cache(maxsize=4)
 def _parsed(path: Path, text: str) -> tuple[Any, Mapping[Field, int]]:
     """A run reads its suite three times over."""
     try:
-        loader = _Loader(text)
+        loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         lines = dict(_lines(path, node))  # first: it refuses what construction would choke on
         data = None if node is None else loader.construct_document(node)
@@ -94,22 +83,6 @@ def _parsed(path: Path, text: str) -> tuple[Any, Mapping[Field, int]]:
     return data, lines
 
 
-class _Loader(yaml.SafeLoader):
-    """Safe YAML that refuses a key written twice instead of taking the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, str) and key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands here twice", key_node.start_mark
-                )
-            if isinstance(key, str):
-                seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
 def _lines(
     source: Path,
     node: yaml.Node | None,
@@ -119,7 +92,8 @@ def _lines(
 ) -> Iterator[tuple[Field, int]]:
     """The line of every field, by its path, with every alias written out.
 
-    A node that holds itself has no end, and ten aliases of ten aliases of … have none in practice.
+    A key written twice is refused, where YAML takes the last. A node that holds itself has no end,
+    and ten aliases of ten aliases of … have none in practice.
 
     Parameters
     ----------
@@ -142,6 +116,20 @@ def _lines(
     within: list[tuple[str | int, yaml.Node, yaml.Node]] = []
     if isinstance(node, yaml.MappingNode):
         within = [(str(key.value), key, value) for key, value in node.value]
+        seen: set[tuple[str, str]] = set()
+        for name, key, _ in within:
+            if (key.tag, name) in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {name!r} stands here twice", key.start_mark
+                )
+            if key.tag == _MERGED:  # of what merges and is merged, PyYAML takes the wrong values
+                raise yaml.constructor.ConstructorError(
+                    None,
+                    None,
+                    "'<<' is not understood: write the fields out, or KEY: *ALIAS for all of it",
+                    key.start_mark,
+                )
+            seen.add((key.tag, str(name)))
     elif isinstance(node, yaml.SequenceNode):
         within = [(i, value, value) for i, value in enumerate(node.value)]
     for name, stands, value in within:

@@ -353,7 +353,7 @@ def first_argument(call: ast.Call) -> list[ast.expr]:
     return [*call.args[:1], *named]
 
 
-REFUSING = {"one_of": "no {} called {{}}; did you mean {{}}?", "read_mapping": "{{}}: {}"}
+REFUSING = {"one_of": "no {} called {{}}; did you mean {{}}?", "read_yaml": "{{}}: {}"}
 """Functions that raise what their second argument says."""
 
 
@@ -376,8 +376,13 @@ def error_texts() -> Iterator[Line]:
                         continue
                     said = (*node.exc.args, *(word.value for word in node.exc.keywords))
                     texts = [text_of(argument) for argument in said]
-                elif isinstance(node, ast.Call) and name_called(node.func) in REFUSING:
-                    texts = [REFUSING[name_called(node.func)].format(text_of(node.args[1]))]
+                elif (
+                    isinstance(node, ast.Call)
+                    and name_called(node.func) in REFUSING
+                    and node.args[1:]
+                ):
+                    form = REFUSING[name_called(node.func)]
+                    texts = [form.format(text_of(one)) for one in node.args[1:2]]
                 elif isinstance(node, ast.Call) and name_called(node.func) == "refuse":
                     texts = [*map(text_of, getattr(node.args[-1], "keys", ()))]
                 elif isinstance(node, ast.Call) and name_called(node.func) == "refuse_unknown":

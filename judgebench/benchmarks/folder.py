@@ -187,19 +187,6 @@ class Options(Section):
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FolderTask:
-    """The task in a benchmark's folder that asks with the chosen prompt."""
-
-    name: str
-    include_path: Path
-    metadata: Mapping[str, Any]
-    until: tuple[str, ...]
-    max_gen_toks: int
-    generation: Mapping[str, Any] = field(default_factory=dict)
-    further: Mapping[str, Any] = field(default_factory=dict)
-
-
 class FolderBenchmark(Benchmark):
     """One version of a benchmark with a suite's options."""
 
@@ -366,7 +353,7 @@ class FolderBenchmark(Benchmark):
         return Case(item=item, responses=tuple(shown))
 
     @cached_property
-    def lm_eval_task(self) -> FolderTask:
+    def lm_eval_task(self) -> LmEvalTask:
         """The task that asks with the chosen prompt."""
         name = self.description.asking.prompts[self.prompt].task
         file = self.folder / f"{name}.yaml"
@@ -385,9 +372,9 @@ class FolderBenchmark(Benchmark):
                 f"({error!r})"
             ) from None
         settings = {"version": self.version, "num_fewshot": self.num_fewshot}
-        return FolderTask(
+        return LmEvalTask(
             name=name,
-            include_path=self.folder,
+            folder=lambda: self.folder,
             metadata={self.name: settings},
             until=until,
             max_gen_toks=max_gen_toks,

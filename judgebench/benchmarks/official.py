@@ -58,7 +58,7 @@ def read_texts(path: Path) -> Texts:
             case ".json":
                 return Texts(dict(_json_texts(json.loads(text), "")))
             case ".yaml":
-                return Texts(dict(_json_texts(yaml_file.read(path).data, "")))
+                return Texts(dict(_json_texts(yaml_file.read_yaml(path).data, "")))
             case ".jsonl":  # FastChat's: a line for each prompt, by its name
                 lines = map(json.loads, text.removesuffix("\n").split("\n"))
                 return Texts(dict(_json_texts({one["name"]: one for one in lines}, "")))

@@ -204,8 +204,8 @@ class AlpacaEvalFiles:
             self._question(row, instruction)
 
     def _question(self, row: Row, instruction: str) -> None:
-        said = row.values.get("dataset")
-        dataset = said if isinstance(said, str) and said else None
+        said = isinstance(row.values.get("dataset"), str) and row.has("dataset")
+        dataset = name(row, "dataset") if said else None
         before = self.questions.get(instruction)
         if before is None or before[1] is None:
             self.questions[instruction] = (before[0] if before else row.where, dataset)
@@ -469,7 +469,7 @@ def _preference(row: Row, path: Path) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise row.wrong("preference", f"a number has to stand here, not {value!r:.60}")
-    if not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         raise row.wrong(
             "preference", f"{value} is no preference; where there is none, null has to stand here"
         )
@@ -480,7 +480,7 @@ def _preference(row: Row, path: Path) -> float | None:
     if not 1 <= value <= 2:
         raise row.wrong(
             "preference",
-            f"{value!r} is outside 1 to 2 (1: the baseline's answer is better, 2: the model's)",
+            f"{value!r:.60} is outside 1 to 2 (1: the baseline's answer is better, 2: the model's)",
         )
     return float(value) - 1.0
 

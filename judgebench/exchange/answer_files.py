@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from judgebench.benchmarks.folder import items_at_hand
-from judgebench.benchmarks.own_prompts import QUESTION, Question
+from judgebench.benchmarks.own_prompts import QUESTION
 from judgebench.errors import InputError
 from judgebench.exchange.alpaca_eval import ANNOTATIONS, kind_of
 from judgebench.exchange.pipeline import benchmark_name, default_version, name, optional_name
@@ -27,7 +27,7 @@ from judgebench.rows import Row, at_hand, read_rows
 class AnswerFiles:
     """The questions in the order in which they first stand, and each model's answers to them."""
 
-    questions: tuple[Question, ...]
+    questions: tuple[Item, ...]
     answers: Mapping[str, RecordedAnswers]
 
     @property
@@ -87,7 +87,7 @@ def read_answer_files(paths: Iterable[Path]) -> AnswerFiles:
 class _AnswerFiles:
     """What was read so far: questions by id, ids by what is asked, answers by model."""
 
-    questions: dict[str, Question] = field(default_factory=dict)
+    questions: dict[str, Item] = field(default_factory=dict)
     ids: dict[tuple[Message, ...], str] = field(default_factory=dict)
     texts: dict[str, dict[tuple[str, int], tuple[str, ...]]] = field(default_factory=dict)
     paths: dict[str, Path] = field(default_factory=dict)
@@ -126,12 +126,14 @@ class _AnswerFiles:
             number += 1
         return str(number)
 
-    def _question(self, row: Row) -> Question:
+    def _question(self, row: Row) -> Item:
         given = next((field for field in QUESTION if row.has(field)), None)
         if given is not None:
             if given == "instruction" and row.has("input"):
                 raise row.wrong("input", "is a part of the question: join it to 'instruction'")
-            return Question(
+            return Item(
+                benchmark="",
+                version="",
                 id="",
                 turns=(Message(role="user", content=row.long_text(given)),),
                 category=optional_name(row, "dataset") or optional_name(row, "category"),
@@ -149,7 +151,9 @@ class _AnswerFiles:
         if item_id not in items:
             raise row.wrong("item_id", f"{item_id!r} is no item of {benchmark}@{version}")
         item = items[item_id]
-        return Question(
+        return Item(
+            benchmark="",
+            version="",
             id=item_id,
             turns=item.turns,
             references=item.references,

@@ -8,6 +8,7 @@ greedy answer.
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -239,7 +240,7 @@ def model_and_set(path: Path, model: str | None, set_name: str | None) -> tuple[
     InputError
         Where the names do not say; with the option that does.
     """
-    folders = [folder.name for folder in path.resolve().parents]
+    folders = [folder.name for folder in Path(os.path.realpath(path)).parents]
     found, above = set_name, 0
     if found is None:
         places = [path.stem, *folders[:2]]

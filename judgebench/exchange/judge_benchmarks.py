@@ -97,7 +97,7 @@ def _pairs(path: Path, asked: Told) -> Iterator[VerdictRow]:
         model = next((said for said, _, _ in read if said), model)
         if model is None:
             raise row.wrong("judgments", "none says its judge_model, and no line before does")
-        prompt = row.optional_text("judge_name")
+        prompt = name(row, "judge_name") if row.has("judge_name") else None
         whose = VERSIONS.get(str(row.values.get("response_model")))
         for order, (_, verdict, reply) in zip(_ORDERS, read, strict=False):
             where = VerdictAt(

@@ -12,7 +12,6 @@ says that a row is of a second sample, that is another run, and called ``NAME (r
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -140,9 +139,9 @@ def _score(row: Row, at: At) -> Iterator[VerdictRow]:
         raise row.wrong("score", f"a number has to stand here, not {value!r:.60}")
     verdict: Verdict = Unreadable(reason=NOT_READ)
     if value != NO_SCORE:  # 0 and 11 are scores to FastChat, whose judges are told 1 to 10
-        if not 0 <= value < math.inf:
-            raise row.wrong("score", f"a score that FastChat reads is at least 0, not {value:g}")
-        verdict = Score(value=float(value), low=LOW, high=HIGH)
+        if (score := row.number("score")) < 0:
+            raise row.wrong("score", f"a score that FastChat reads is at least 0, not {score:g}")
+        verdict = Score(value=score, low=LOW, high=HIGH)
     yield row_of(row, where, verdict, _reply(row, "judgment"))
 
 

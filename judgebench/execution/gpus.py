@@ -715,7 +715,8 @@ def placed(work: ResolvedSuite) -> ResolvedSuite:
         at, local = found.get(f"model {candidate.name}"), candidate.local
         if at is not None and local is not None:
             arguments = {**local.model_args, **engine_words(local.model, at.told)}
-            candidate = replace(candidate, local=replace(local, gpus=at.gpus, model_args=arguments))
+            local = local.model_copy(update={"gpus": at.gpus, "model_args": arguments})
+            candidate = replace(candidate, local=local)
         candidates.append(candidate)
     assignments = (
         one

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from judgebench import registry
-from judgebench.benchmarks.own_prompts import Question, own_benchmark
+from judgebench.benchmarks.own_prompts import own_benchmark
 from judgebench.config import (
     CANDIDATE,
     BenchmarkConfig,
@@ -32,6 +32,7 @@ from judgebench.execution.gpus import placed
 from judgebench.execution.manifest import Outcome, under_way
 from judgebench.execution.plan import Answers, JudgeCall, judge_calls, stack_of, with_before
 from judgebench.execution.pool import ProviderPool, groups
+from judgebench.execution.recheck import answers_at
 from judgebench.execution.resolve import (
     JudgeAssignment,
     ResolvedBenchmark,
@@ -191,17 +192,7 @@ def _of_store(store: Store, config: BenchmarkConfig, data_sha: str) -> ResolvedB
     version = next(held, None)
     if version is None:
         raise ConfigError(f"{store.name} does not hold the questions of {config.name}")
-    questions = tuple(
-        Question(
-            id=item.id,
-            turns=item.turns,
-            references=item.references,
-            category=item.category,
-            language=item.language,
-            metadata=item.metadata,
-        )
-        for item in store.items(config.name, version)
-    )
+    questions = tuple(store.items(config.name, version))
     benchmark = own_benchmark(config, questions)
     items = tuple(benchmark.items())
     return ResolvedBenchmark(config=config, benchmark=benchmark, items=items, every_item=items)
@@ -217,16 +208,10 @@ def stored_answers(
 
     Places are of one benchmark.
     """
-    wanted: dict[bytes, set[str]] = {}
-    for place in places:
-        for model in (place.model_key, place.opponent_key):
-            if model is not None:
-                wanted.setdefault(model, set()).add(place.item_id)
     newest: dict[tuple[bytes | None, str, int, int], Response] = {}
-    for model, ids in wanted.items():
-        on = places[0]
-        for one in reversed(store.answers_to(on.benchmark, on.version, model, ids)):
-            newest[model, one.item_id, one.sample, one.turn] = one
+    for on in places[:1]:
+        for model, one in answers_at(store, on.benchmark, on.version, places):
+            newest.setdefault((model, one.item_id, one.sample, one.turn), one)
     newest = with_before(newest)
     found: dict[VerdictSlot, tuple[Response, Response | None]] = {}
     for place in places:
@@ -294,10 +279,11 @@ def ask_judges(
         asked=(section.asked,),
         candidates=(),
         assignments=tuple(judge for judge, _ in calls),
+        written={**section.written, **about},
     )
     work = placed(work)
     wanted = {judge.key: own for judge, own in calls}
-    with under_way(work, store, pool, {**section.written, **about}) as outcome, pool.serving():
+    with under_way(work, store, pool) as outcome:
         with store.transaction():
             if material is not None:
                 store.put_items(material.items)
@@ -506,7 +492,6 @@ def try_out(
     store: Store,
     pool: ProviderPool,
     progress: Progress,
-    configuration: JsonObject,
 ) -> tuple[Outcome, list[Result]]:
     """Make some calls; what failed is in the outcome, everything else with what was read.
 
@@ -514,7 +499,8 @@ def try_out(
     """
     results: list[Result] = []
     total = sum(len(own) for _, own in calls)
-    with under_way(work, store, pool, {**configuration, "trial": total}) as outcome:
+    work = replace(work, written={**work.written, "trial": total})
+    with under_way(work, store, pool) as outcome:
         run = Run(outcome, store, progress, pool)
         queues = [
             run.queue(

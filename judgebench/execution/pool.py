@@ -7,7 +7,6 @@ model that it loads, get the machine for themselves: they end before the next on
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,15 +18,14 @@ from judgebench.protocols import Meter, Provider, Replies
 from judgebench.providers.batch import BatchCollector, BatchDeferred, Batches, batches_of
 from judgebench.providers.budget import Budget, ProjectBudget
 from judgebench.providers.compose import Providers, size_of
-from judgebench.providers.prices import Price, price_of
+from judgebench.providers.prices import price_of
 from judgebench.providers.replay import Replay
 from judgebench.providers.server import LocalServer, engine_command
 from judgebench.providers.tokens import CallSize
-from judgebench.records import Request
+from judgebench.records import Price, Request
 from judgebench.responses.identity import pinned
 from judgebench.store import Store
 from judgebench.store.read import OPEN
-from judgebench.workers.process import metrics_worker
 
 if TYPE_CHECKING:
     from judgebench.execution.forecast import PlanRow
@@ -121,15 +119,10 @@ class ProviderPool:
         for server in self._servers.values():
             server.begin()
 
-    @contextmanager
-    def serving(self) -> Iterator[None]:
-        """However the block ends, no server or process is left that was started in it."""
-        try:
-            with metrics_worker():
-                yield
-        finally:
-            while self._servers:
-                self._servers.popitem()[1].end()
+    def end_servers(self) -> None:
+        """Leave none that was started."""
+        while self._servers:
+            self._servers.popitem()[1].end()
 
     def wind_down(self) -> None:
         """Send nothing more; the replies under way still come."""
@@ -158,13 +151,18 @@ class ProviderPool:
         batched = sum(c.recorded.counts.recorded for c in self.collected.values())
         return self.providers.counts.recorded + batched
 
-    def check(self, asked: Mapping[str, Endpoint]) -> None:
+    def check(self, asked: Mapping[str, Endpoint]) -> list[Price | None]:
         """Make every door once, so that what is wrong is said before anything is asked.
 
         Parameters
         ----------
         asked
             The endpoints by the name that the judge or model has in the suite.
+
+        Returns
+        -------
+        list
+            Their prices; None where nobody knows.
 
         Raises
         ------
@@ -178,6 +176,7 @@ class ProviderPool:
                 raise ConfigError(f"{name}: {error}") from None
         self._servers.clear()  # none was started
         self.renew()
+        return [price_of(self.endpoint(config)) for config in asked.values()]
 
     def provider(self, name: str, config: Endpoint | None) -> Provider | None:
         """The provider with everything around it; None for a judge that asks nobody."""

@@ -281,7 +281,7 @@ def read_policy(path: Path) -> Policy:
     ConfigError
         Naming the file and, where there is one, the line and the field.
     """
-    written = yaml_file.read_mapping(path, "a policy is a mapping with the key 'tests'")
+    written = yaml_file.read_yaml(path, "a policy is a mapping with the key 'tests'")
     return check(Policy, written.data, path, written.lines)
 
 

@@ -253,7 +253,7 @@ def thresholds_of(
     """
     found: dict[str, float] = {}
     if policy is not None:
-        written = yaml_file.read_mapping(
+        written = yaml_file.read_yaml(
             policy, "a policy of the card is a mapping of measures to numbers"
         )
         for name, value in written.data.items():

@@ -36,7 +36,7 @@ from judgebench.metrics.win_rate import (
 )
 from judgebench.plain_text import counted as counted_words
 from judgebench.plain_text import few
-from judgebench.records import SCORING, Estimate
+from judgebench.records import Estimate
 from judgebench.reports.answer_flags import NO_MARKS
 from judgebench.reports.board import Board, PublishedBeside, Row
 from judgebench.reports.board_data import BoardData
@@ -137,8 +137,8 @@ def leaderboards(
             f"{which} has no weighted win rate: --upstream and --style-control are of benchmarks "
             "whose judges say how clear a win is, such as arena_hard"
         )
-    if not SCORING.issuperset(judge.spec.kind for judge in store.judges()):
-        # Statistics of comparisons need it later; while verdicts are read it is loaded beside.
+    if which.weighted is not None:
+        # Their intervals need it later; while verdicts are read it is loaded beside.
         Thread(target=import_module, args=("scipy.special",)).start()
     data = BoardData(store, which, panels)
     for name in by:

@@ -184,7 +184,7 @@ def read_paper(path: Path) -> Paper:
         Naming the file and, where there is one, the line and the field.
     """
     fields = ", ".join(Paper.model_fields)
-    written = yaml_file.read_mapping(path, f"a paper is a mapping with {fields}")
+    written = yaml_file.read_yaml(path, f"a paper is a mapping with {fields}")
     yaml_file.refuse_written_keys(written)
     paper = check(Paper, yaml_file.expanded(written, os.environ), path, written.lines)
     paper._written = written

@@ -15,6 +15,9 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
+from judgebench.config import LmEval
 from judgebench.errors import ConfigError, InputError
 from judgebench.keys import text_sha
 from judgebench.protocols import LmEvalTask
@@ -27,34 +30,16 @@ from judgebench.workers.prompts import PREFIX_STOPS
 from judgebench.yaml_file import MODEL_TOKENS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocalModel:
-    """A model run through lm-eval; fields carry lm-eval's names.
+class LocalModel(LmEval):
+    """A suite's section ``lm_eval``, with what else a benchmark says of how the model is asked.
 
-    ``gpus`` is ``CUDA_VISIBLE_DEVICES`` of the process that holds the model. ``prompt_tokens`` says
-    how prompts become tokens where that is not lm-eval's way, as a benchmark's preset may:
-    ``special_tokens``, ``max_length``, ``truncation_side``. ``prefix`` is the text below which a
-    base model is asked, in place of a chat template.
+    ``prompt_tokens`` says how prompts become tokens where that is not lm-eval's way, as a
+    benchmark's preset may: ``special_tokens``, ``max_length``, ``truncation_side``. ``prefix`` is
+    the text below which a base model is asked, in place of a chat template.
     """
 
-    model: str = "hf"
-    model_args: Mapping[str, Any] = field(default_factory=dict)
-    batch_size: int | str = 8
-    device: str | None = None
-    apply_chat_template: bool | str = True
-    system_instruction: str | None = None
-    fewshot_as_multiturn: bool = False
-    gen_kwargs: Mapping[str, Any] = field(default_factory=dict)
-    gpus: str | None = None
-    prompt_tokens: Mapping[str, Any] = field(default_factory=dict)
+    prompt_tokens: Mapping[str, Any] = Field(default_factory=dict)
     prefix: str | None = None
-
-    @classmethod
-    def from_config(
-        cls, config: Mapping[str, Any], usual: Mapping[str, Any] | None = None
-    ) -> LocalModel:
-        """From the section ``lm_eval`` of a suite, checked; ``usual`` is what it may leave out."""
-        return cls(**{**(usual or {}), **config})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +160,7 @@ def prompting_of(local: LocalModel, task: LmEvalTask) -> JsonObject:
     }
 
 
-def shaping_arguments(local: LocalModel) -> dict[str, Any]:
+def shaping_arguments(local: LmEval) -> dict[str, Any]:
     """The ``model_args`` that are neither about weights nor about running: they shape the prompt.
 
     One that is not known counts among them, to be safe.

@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import json
 import math
-from array import array
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from functools import cache, partial
+from functools import cache, partial, reduce
 from itertools import chain, groupby, islice, product
-from operator import eq, itemgetter
+from operator import add, eq, itemgetter
 from typing import Any, TypeAlias
 from uuid import uuid4
 
@@ -279,6 +278,19 @@ def _uses_of(n: int) -> Prepared:
 
 
 @cache
+def _most_of(n: int, packed: bool) -> Prepared:
+    """How many verdicts lie of the boards whose first ``n`` numbers are given, newest or not."""
+    lie = ((_c, func.sum(_c.n)), (_l, func.count())) if packed else ((_u, func.count()),)
+    counts = (
+        select(func.coalesce(n_rows, 0))
+        .where(*(of[name] == its for name, its in islice(_HERE.items(), n)))
+        .scalar_subquery()
+        for of, n_rows in lie
+    )
+    return Prepared(select(reduce(add, counts)))
+
+
+@cache
 def _packed_of(n: int) -> Prepared:
     """The chunks of the boards whose first ``n`` numbers are given, in order, with their tails.
 
@@ -426,7 +438,10 @@ def _reply_seconds(connection: Connection, judgments: NDArray[np.int64]) -> Iter
 # arrays -----------------------------------------------------------------------------------------
 
 _GROUP = 65_536
-"""Rows of boards that are worked on at once, at least where there are so many."""
+"""Rows of boards, or judgments, that are read at once, at least where there are so many."""
+
+_FEW_ROWS = 2**14
+"""Rows of boards that are worked on by themselves: their columns stay in a processor's cache."""
 
 _ENDS = ("low", "high")
 _COMMON = (
@@ -505,15 +520,19 @@ def board_verdicts(
         among.append(sorted(chosen(known, models) or ()))
     at = number_of(connection, benchmark, version)
     packed = is_packed(connection)
-    starts = ((at, *some) for some in product(*among))
-    its, said = _gathered(piece for start in starts for piece in _pieces(connection, start, packed))
-    names = names_of(connection, schema.names, "name")
+    starts = [(at, *some) for some in product(*among)]
+    counts = (_most_of(len(some), packed).execute(connection, _here(some)) for some in starts)
+    most = sum(int(n) for count in counts for (n,) in count.fetchall())
     items = dict(_ITEM_IDS.execute(connection, {"at": at}).fetchall())
+    lying = (piece for start in starts for piece in _pieces(connection, start, packed))
+    numbers = range(min(items, default=0), max(items, default=0) + 1)
+    its, said = _gathered(lying, most, numbers)
+    names = names_of(connection, schema.names, "name")
     runs = names_of(connection, schema.runs, "run_id")
     judge = said["judge_id"].mapped(asked.get)
     judge_kind = judge.mapped(lambda one: one and one.spec.kind)
     columns: dict[str, Column] = {
-        "item_id": _coded(its.pop("item_id"), items.get),
+        "item_id": _coded(its.pop("item_id"), lambda place: items[numbers[place]]),
         **_both("model", said["model_id"].mapped(known.get)),
         **_both("opponent", said["opponent_id"].mapped(known.get)),
         **_both("judge", judge),
@@ -537,50 +556,66 @@ def board_verdicts(
     return select_rows(columns, np.flatnonzero(~gone))
 
 
-def _gathered(pieces: Iterable[_Piece]) -> tuple[dict[str, Any], dict[str, Coded]]:
-    """Whole columns of what counts: numbers in as few bytes as hold them, and two of doubles.
+def _gathered(
+    pieces: Iterable[_Piece], most: int, items: range
+) -> tuple[dict[str, Any], dict[str, Coded]]:
+    """Whole columns of what counts, of so many rows at most: places of items, and two of doubles.
 
     Also ``row`` and ``judgment`` of those that have more to say. What rows have in common, `_WHERE`
     and `_ENDS`, are columns that share one code, which few rows have to themselves.
     """
-    parts: list[dict[str, NDArray[Any]]] = [
-        {name: np.zeros(0, np.uint8) for name in ("item_id", "code", "row", "judgment")}
-    ]
-    doubles = {name: array("d") for name in ("value", "judged_at")}  # they grow where they lie
+    # Each is made once, as long as it can be: what grows is moved, and all its pages come anew.
+    found: dict[str, NDArray[Any]] = {
+        "item_id": np.empty(most, np.min_scalar_type(len(items))),
+        "code": np.empty(most, np.int16),
+        **{name: np.empty(most) for name in ("value", "judged_at")},
+    }
+    more: dict[str, list[NDArray[Any]]] = {name: [np.zeros(0, int)] for name in ("row", "judgment")}
     codes: dict[tuple[int, ...], int] = {}
     n = 0
     for some in _groups(pieces):
         told = some["told"]
         # What a scale's ends are is read of scores alone.
         score = told & 3 == KINDS.index("score")
-        for name in _ENDS:
-            some[name] = np.where(score, some[name], _NO_END)
+        if not score.all():
+            for name in _ENDS:
+                some[name] = np.where(score, some[name], _NO_END)
         # The probability that the model wins, whatever was shown first; nan where there is none.
         turned = told & 3 == KINDS.index("preference")
         turned &= some["shown"] == ORDERS.index("opponent_first")
         value = some["value"].view(np.float64)
-        value = np.where(turned, 1.0 - value, value)
-        value[told & _HAS_VALUE == 0] = np.nan
-        some["value"] = value.view(np.int64)
-        for name, column in doubles.items():
-            column.frombytes(some[name].tobytes())
-        more = np.flatnonzero(told & (_HAS_MORE | _MARKED))
-        parts.append(
-            {"item_id": _narrow(some["item_id"]), "code": _narrow(_common(some, codes))}
-            | {"row": more + n, "judgment": some["judgment_id"][more]}
-        )
-        n += len(told)
-    joined = {name: _joined([one.pop(name) for one in parts]) for name in tuple(parts[0])}
-    rows = Codes(joined.pop("code").astype(np.min_scalar_type(-1 - len(codes))))
+        value = np.where(turned, 1.0 - value, value) if turned.any() else value
+        code = _common(some, codes)
+        if len(codes) > np.iinfo(found["code"].dtype).max:
+            found["code"] = found["code"].astype(np.int64)
+        here = slice(n, n + len(told))
+        found["item_id"][here] = some["item_id"] - items.start
+        found["code"][here] = code
+        found["value"][here] = value
+        found["value"][here][told & _HAS_VALUE == 0] = np.nan
+        found["judged_at"][here] = some["judged_at"].view(np.float64)
+        rows = np.flatnonzero(told & (_HAS_MORE | _MARKED))
+        more["row"].append(rows + n)
+        more["judgment"].append(some["judgment_id"][rows])
+        n = here.stop
+    its: dict[str, Any] = {name: np.concatenate(parts) for name, parts in more.items()}
+    its |= {name: column[:n] for name, column in found.items()}
+    shared = Codes(its.pop("code"))
     said = zip(*codes, strict=True) if codes else ((),) * len(_COMMON)
-    common = {name: Coded(rows, its) for name, its in zip(_COMMON, said, strict=True)}
-    return joined | {name: np.asarray(column) for name, column in doubles.items()}, common
+    common = {name: Coded(shared, one) for name, one in zip(_COMMON, said, strict=True)}
+    return its, common
 
 
 def _common(rows: Rows, codes: dict[tuple[int, ...], int]) -> NDArray[np.int64]:
     """Of each row the code of what it has in common with others; ``codes`` has those there are."""
-    code, n = np.zeros(len(rows["told"]), np.int64), 1
-    for column in (rows[name] for name in _COMMON if rows[name].strides != (0,)):
+    varying = [rows[name] for name in _COMMON if rows[name].strides != (0,)]
+    changes = np.zeros(len(rows["told"]), np.bool_)
+    for column in varying:
+        changes[1:] |= column[1:] != column[:-1]
+    changes[0] = True
+    starts = np.flatnonzero(changes)  # of rows that have all in common with those before them
+    code, n = np.zeros(len(starts), np.int64), 1
+    for column in (column[starts] for column in varying):
         least, most = int(column.min()), int(column.max())
         if least < most:
             few = most - least < _GROUP
@@ -588,10 +623,10 @@ def _common(rows: Rows, codes: dict[tuple[int, ...], int]) -> NDArray[np.int64]:
             there, code = compact(code.astype(np.int64) * width + finer, n * width)
             n = len(there)
     first = np.zeros(n, np.int64)
-    first[code[::-1]] = np.arange(len(code) - 1, -1, -1)
+    first[code[::-1]] = starts[::-1]
     its = zip(*(rows[name][first].tolist() for name in _COMMON), strict=True)
     number = np.array([codes.setdefault(one, len(codes)) for one in its])
-    return np.asarray(number[code])
+    return np.repeat(number[code], np.diff(starts, append=len(changes)))
 
 
 _FEW = 8
@@ -618,7 +653,7 @@ def _groups(pieces: Iterable[_Piece]) -> Iterator[Rows]:
         board = [rows for _, rows in its]
         group += board
         n += sum(len(rows["told"]) for rows in board)
-        if n >= _GROUP:
+        if n >= _FEW_ROWS:
             yield _newest_of(_laid_out(group))
             group, n = [], 0
     if group:
@@ -639,12 +674,6 @@ def _newest_of(rows: Rows) -> Rows:
     return _taken(rows, ordered[np.append(np.logical_or.reduce(changes), True)])
 
 
-def _narrow(numbers: NDArray[Any]) -> NDArray[Any]:
-    some = numbers[:1] if numbers.strides == (0,) else numbers
-    least, most = np.min_scalar_type(int(some.min())), np.min_scalar_type(int(some.max()))
-    return np.broadcast_to(some.astype(np.promote_types(least, most)), len(numbers))
-
-
 def _coded(numbers: NDArray[Any], value_of: Callable[[int], Any]) -> Coded:
     some = numbers[:1] if numbers.strides == (0,) else numbers
     if not len(some):
@@ -652,7 +681,7 @@ def _coded(numbers: NDArray[Any], value_of: Callable[[int], Any]) -> Coded:
     least, most = int(some.min()), int(some.max())
     if least == most:
         return Coded(np.zeros(len(numbers), np.int8), [value_of(least)])
-    found, codes = compact(numbers - least, most - least + 1)
+    found, codes = compact(numbers - least if least else numbers, most - least + 1)
     kind = np.min_scalar_type(-len(found))
     return Coded(
         codes.astype(kind, copy=False), [value_of(one) for one in (found + least).tolist()]
@@ -679,9 +708,8 @@ def _said(
     judge_kind: Coded,
 ) -> dict[str, Coded]:
     """Reasons, parts of scores and marks: looked up for those rows alone that have any."""
-    looked = marked(
-        paired(said["told"], judge_kind),
-        lambda one: one[0] & _LOOKED and one[1] not in JUDGED_ELSEWHERE,
+    looked = paired(said["told"], judge_kind).mapped(
+        lambda one: one[0] & _LOOKED > 0 and one[1] not in JUDGED_ELSEWHERE
     )
     judgments, place = np.unique(its["judgment"], return_inverse=True)
     texts: dict[Any, int] = {}
@@ -693,12 +721,13 @@ def _said(
             code[np.searchsorted(judgments, ids)] = texts.setdefault(tuple(one), len(texts))
     codes, at = code[place], its["row"]
     shown = np.asarray(said["shown"].values, np.int64)[said["shown"].codes[at]]
-    order = Coded(np.where(looked[at], shown + 1, 0), (None, *ORDERS))
+    shown_to = np.array(looked.values, np.bool_)[looked.codes[at]]
+    order = Coded(np.where(shown_to, shown + 1, 0), (None, *ORDERS))
     more = paired(Coded(codes, [*texts]), order)
-    row = looked.astype(np.min_scalar_type(-2 - len(more.values)))
+    row = np.array(looked.values, np.min_scalar_type(-2 - len(more.values)))[looked.codes]
     row[at] = more.codes + 2
     silence = ((None, None, None, None), None), ((None, None, None, "[]"), "single")
-    told = _coded(row, [*silence, *more.values].__getitem__)
+    told = Coded(row, [*silence, *more.values])
     return {
         "reason": told.mapped(lambda one: one[0][0] and stored_text(*one[0][:2])),
         "parts": told.mapped(lambda one: read_parts(one[0][2])),

@@ -178,7 +178,7 @@ def test_models_are_who_they_were_before_there_were_presets(
 ) -> None:
     benchmark = load_benchmark(name, options=options)
     task, preset = benchmark.lm_eval_task, benchmark.preset
-    here = LocalModel.from_config({"model_args": {"pretrained": "org/m"}}, usual=preset.local)
+    here = LocalModel(**{**preset.local, "model_args": {"pretrained": "org/m"}})
     local = ModelSpec(
         weights="sha256:0123",
         prompting={**prompting_of(here, task), "prompt_sha": "p"},

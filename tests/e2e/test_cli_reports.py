@@ -175,6 +175,7 @@ def test_a_file_for_raters_that_came_back_empty_is_said(filled: Typed, tmp_path:
         (("export", "verdicts", "--output", "v.xlsx"), 64, "known are .jsonl, .csv, .parquet"),
         (("import", "verdicts", "none.jsonl"), 65, "none.jsonl: there is no such file"),
         (("import", "verdicts", "none.xlsx"), 64, "the suffix says what a file is"),
+        (("import",), 64, "Missing argument 'FORMAT'. Choose from: verdicts, labels, responses, "),
         (("import", "labels"), 64, "Missing argument 'PATH…'"),
     ],
 )

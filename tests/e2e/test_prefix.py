@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,7 @@ from judgebench.benchmarks.data import keep_prompts
 from judgebench.benchmarks.description import find
 from judgebench.config import ModelConfig, Prompting, check, load_suite
 from judgebench.errors import ConfigError
-from judgebench.execution.prefix import SAMPLINGS, with_prefix
-from judgebench.execution.resolve import resolve
+from judgebench.execution.resolve import SAMPLINGS, resolve, with_prefix
 from judgebench.judges.readers.upstream import ASPECTS, SAFETY
 from judgebench.protocols import NoProgress
 from judgebench.responses.local import LocalModel, decoding_of, prompting_of
@@ -75,7 +73,7 @@ def test_an_answer_is_cut_and_cleaned_as_upstreams(raw: str, text: str, status: 
 
 def test_the_prefix_is_part_of_what_the_model_is_and_of_no_other(tmp_path: Path) -> None:
     task = SmallTask(include_path=tmp_path)
-    plain = replace(BASE, apply_chat_template=False)
+    plain = BASE.model_copy(update={"apply_chat_template": False})
     first = with_prefix(BASE, told(tmp_path))
     assert prompting_of(first, task)["until"][-2:] == ["# Query", "# User"]
     assert "prefix" not in prompting_of(plain, task)
@@ -107,7 +105,7 @@ def test_samplings_are_those_of_upstream(
     task = SmallTask(include_path=tmp_path)
     found = decoding_of(with_prefix(BASE, told(tmp_path, sampling=sampling)), task, seed=1)
     assert (found.get("repetition_penalty"), found["temperature"]) == (penalty, temperature)
-    own = replace(BASE, gen_kwargs={"repetition_penalty": 1.3})
+    own = BASE.model_copy(update={"gen_kwargs": {"repetition_penalty": 1.3}})
     said = with_prefix(own, told(tmp_path, sampling=sampling)).gen_kwargs
     assert said == {**SAMPLINGS[sampling], "repetition_penalty": 1.3}
 

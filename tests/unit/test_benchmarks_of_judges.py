@@ -155,6 +155,10 @@ def test_pairs_are_pulled_and_their_judges_measured(standin: FileHost, tmp_path:
         (judged(0, None, None), r"j\.jsonl:1: judgments: none says its judge_model"),
         (judged(0, game("A>B", judge_model="human/"), None), "names no person"),
         ({"judgments": [None]}, r"j\.jsonl:1: pair_id: is missing"),
+        (
+            {**judged(0, game("A>B"), None), "judge_name": "a\0b"},
+            r"j\.jsonl:1: judge_name: 'a\\x00b' holds a NUL",
+        ),
     ],
 )
 def test_judgments_that_cannot_be_used(tmp_path: Path, record: Record, message: str) -> None:

@@ -67,6 +67,8 @@ def test_what_a_manifest_keeps_has_no_key(tmp_path: Path) -> None:
         ("limit: 8", "limit: 0", "greater than 0 (found 0)"),
         ("limit: 8", "limit: 8, panel: []", "a panel is of two judges or more"),
         ("limit: 8", "limit: many", "found 'many'"),
+        ("limit: 8", "samples: 1000000000", "less than or equal to 100000 (found 1000000000)"),
+        ("limit: 8", "<<: {limit: 8}", "'<<' is not understood: write the fields out, or"),
         ("name: nightly", "name: nightly\nname: weekly", "the key 'name' stands here twice"),
         ("    responses: answers.jsonl\n", "", "exactly one of 'lm_eval', 'api' and 'responses'"),
         ("  - name: local", "  - name: taker", "models named twice: taker"),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+import judgebench
 from judgebench.cli.main import COMMANDS
 from judgebench.config import Suite, check
 from tests.e2e.runs import typed
@@ -52,6 +53,12 @@ def test_every_page_of_the_docs_can_be_reached_from_the_readme() -> None:
     linked = {target.partition("#")[0] for target in LINK.findall(README)}
     pages = {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")}
     assert pages <= linked
+
+
+def test_the_page_about_python_lists_every_function() -> None:
+    page = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    functions = {name for name in judgebench.__all__ if name[0].islower()}
+    assert functions <= set(re.findall(r"`(\w+)`", page))
 
 
 def test_the_readme_fits_and_has_one_picture() -> None:

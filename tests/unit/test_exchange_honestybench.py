@@ -213,6 +213,10 @@ def test_names_that_say_nothing_are_refused(store: Store, tmp_path: Path) -> Non
         model_and_set(Path("/files/of/mine.jsonl"), None, None)
     with pytest.raises(InputError, match="--model NAME says whose"):
         model_and_set(Path("/nq.jsonl"), None, None)
+    loop = tmp_path / "loop.jsonl"
+    loop.symlink_to(loop)
+    with pytest.raises(InputError, match="--set NAME says which one it is"):
+        model_and_set(loop, None, None)
     one, two = (write(tmp_path / d / "nq.jsonl", record(0)) for d in ("a", "b"))
     with pytest.raises(InputError, match="a second file of 'm' on nq"):
         take(store, one, two, model="m")

@@ -232,6 +232,7 @@ def test_mt_benchs_games_in_both_orders(store: Store, write: Write) -> None:
     ("record", "message"),
     [
         (score(81, -2), "2: score: a score that FastChat reads is at least 0, not -2"),
+        (score(81, 10**400), "2: score: a number has to stand here, not 1000"),
         (score(81, "8"), "2: score: a number has to stand here, not '8'"),
         (score(81, None), "2: score: a number has to stand here"),
         (score(81, 8, turn=0), "2: turn: turns are counted from 1"),

@@ -36,7 +36,7 @@ class Asked:
 
 
 def local(**gen_kwargs: Any) -> LocalModel:
-    return replace(LOCAL, gen_kwargs=gen_kwargs)
+    return LOCAL.model_copy(update={"gen_kwargs": gen_kwargs})
 
 
 # a model here -------------------------------------------------------------------------------------

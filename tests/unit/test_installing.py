@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
+import tomllib
+from itertools import chain
 from pathlib import Path
 
 INSTALL = Path(__file__).resolve().parents[2] / ".ci" / "install"
@@ -54,3 +57,18 @@ def test_an_environment_without_tools_of_its_own_is_installed_into(tmp_path: Pat
         "-m uv pip install --quiet --python there --editable ."
     )
     assert _asked(tmp_path, "none", INTO="there")[-1].startswith("-m pip --python there install")
+
+
+def test_what_is_asked_for_is_constrained() -> None:
+    """But for what the machine decides, and what the tests do without."""
+    root = INSTALL.parents[1]
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"].values()
+    asked = {
+        re.split(r"[\[<>=]", one)[0].replace("_", "-").lower()
+        for one in chain(project["dependencies"], *extras)
+    }
+    lines = (root / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    kept = [line.split("==")[0].replace("_", "-").lower() for line in lines if "==" in line]
+    assert asked - {*kept} == {"torch", "litellm", "judgebench-harness"}
+    assert len({*kept}) == len(kept)

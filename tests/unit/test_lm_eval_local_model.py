@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ LOCAL = LocalModel(model_args={"pretrained": "org/model", "dtype": "float32"})
 
 
 def local(**gen_kwargs: Any) -> LocalModel:
-    return replace(LOCAL, gen_kwargs=gen_kwargs)
+    return LOCAL.model_copy(update={"gen_kwargs": gen_kwargs})
 
 
 def test_greedy_decoding_says_everything_and_has_no_seed() -> None:
@@ -92,7 +92,7 @@ def test_stops_are_prompting_and_the_suite_may_replace_them() -> None:
 
 def test_what_shapes_the_prompt_is_identity_and_how_it_runs_is_not() -> None:
     def prompting(**arguments: Any) -> bytes:
-        changed = replace(LOCAL, model_args={**LOCAL.model_args, **arguments})
+        changed = LOCAL.model_copy(update={"model_args": {**LOCAL.model_args, **arguments}})
         return keys.content_key("prompting", prompting_of(changed, Asked()))
 
     for running in ({"dtype": "bfloat16"}, {"tensor_parallel_size": 2}, {"parallelize": True}):
@@ -102,7 +102,9 @@ def test_what_shapes_the_prompt_is_identity_and_how_it_runs_is_not() -> None:
     shaping = ({"enable_thinking": True}, {"max_length": 512}, {"chat_template_args": {"a": 1}})
     assert len({prompting(), *(prompting(**one) for one in shaping)}) == 4
     for change in ({"apply_chat_template": False}, {"system_instruction": ""}):
-        assert prompting_of(replace(LOCAL, **change), Asked()) != prompting_of(LOCAL, Asked())
+        assert prompting_of(LOCAL.model_copy(update=change), Asked()) != prompting_of(
+            LOCAL, Asked()
+        )
 
 
 def test_samples_of_a_greedy_answer_are_refused() -> None:
@@ -120,6 +122,6 @@ def test_two_benchmarks_with_one_task_are_refused() -> None:
 def test_a_missing_backend_says_what_to_install() -> None:
     if importlib.util.find_spec("vllm") is not None:
         pytest.skip("vllm is installed here")
-    worker = LmEvalWorker(replace(LOCAL, model="vllm"), [], seed=1)
+    worker = LmEvalWorker(LOCAL.model_copy(update={"model": "vllm"}), [], seed=1)
     with worker, pytest.raises(ConfigError, match=r"pip install 'lm-eval\[vllm\]'"):
         worker.start()

@@ -56,6 +56,14 @@ def test_where_a_row_stands(tmp_path: Path) -> None:
         (b'{"a": 1}\nnope\n{"a": 1}\n', "t.jsonl:2: this line is not JSON ("),
         (b'{"a": NaN}\n', "t.jsonl:1: this line is not JSON (NaN is no JSON; leave"),
         (b"[" * 100_000 + b"\n{}", "t.jsonl:1: this line is not JSON ("),
+        (b'{"a": ' + b"[" * 100_000, "t.jsonl:1: this line is not JSON (maximum recursion"),
+        (b'{"a": Infinity}', "t.jsonl:1: this line is not JSON (Infinity is no JSON; leave"),
+        (b'{"a": 1, "b": 2, "a": 1}', "t.jsonl:1: this line is not JSON ('a' stands here twice)"),
+        (
+            '{"a": 1}'.encode("utf-16"),
+            "t.jsonl:1: byte 1 (0xff) is no UTF-8; save the file as "
+            "UTF-8, or convert it: iconv -f UTF-16 -t UTF-8",
+        ),
         (b"[1, 2]\n", "t.jsonl:1: an object has to stand here, not [1, 2]"),
         (b'{"b": 1}\n', "t.jsonl:1: a: is missing. Columns here: b"),
         (b"", "t.jsonl: there is no row in it"),
@@ -73,6 +81,12 @@ def test_faults_of_jsonl(tmp_path: Path, data: bytes, said: str) -> None:
         (b"a,b\n1,2\n3", "t.csv:3: 1 fields, but the header names 2; the line is cut off"),
         (b'a,b\n1,"2\n', "t.csv:2: unexpected end of data; a quote is not closed"),
         (b"a,a\n1,2\n", "t.csv:1: a: this column stands here twice"),
+        (
+            b"a;b\n1;2\n",
+            "t.csv:1: one column, 'a;b': columns are separated by commas in .csv and "
+            "by tabs in .tsv, not by ';'",
+        ),
+        (b"a\tb\n1\t2\n", "t.csv:1: one column, 'a\\tb': columns are separated by commas"),
         (b"b\n1\n", "t.csv:2: a: is missing. Columns here: b"),
         (b"a\n", "t.csv: there is no row in it"),
     ],
@@ -151,6 +165,7 @@ def test_lines_may_end_in_any_way(tmp_path: Path) -> None:
         (3, "long_text", "a: a text, not 3; an answer"),
         ("x", "number", "a: a number has to stand here, not 'x'"),
         (True, "number", "a: a number has to stand here, not True"),
+        ("1_0", "number", "a: a number has to stand here, not '1_0'"),
         ("inf", "number", "a: a number has to stand here, not 'inf'"),
         ([1], "number", "a: a number has to stand here, not [1]"),
         ("", "number", "a: is missing"),
