@@ -234,8 +234,9 @@ def legend(shown: State, board: Board, *, controlled: bool) -> None:
             "Not length-controlled: there is no calibration for this judge and this opponent; "
             "judgebench calibrate-length fits one."
         )
-    reasons = dict.fromkeys(one.undefined for one in estimates if one and one.undefined)
-    widgets.notes([f"{charts.GAP} length-controlled: {reason}" for reason in reasons])
+    why = dict.fromkeys(one.undefined for one in estimates if one and one.undefined)
+    new = [one for one in why if not any(note.endswith(one) for note in board.notes)]
+    widgets.notes([f"{charts.GAP} length-controlled: {one}" for one in new])
 
 
 page.show("Leaderboard", leaderboard)

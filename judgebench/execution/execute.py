@@ -78,8 +78,8 @@ from judgebench.plain_text import counted
 from judgebench.protocols import Claimant, Progress, Provider, Waiting, Writer
 from judgebench.providers.base import WindingDownError
 from judgebench.providers.http_errors import excerpt
-from judgebench.providers.replay import keep, look
-from judgebench.providers.retry import MAX_WAIT_S
+from judgebench.providers.rate_limit import MAX_WAIT_S
+from judgebench.providers.replay import look
 from judgebench.records import (
     Boundary,
     Failure,
@@ -318,7 +318,7 @@ class WorkQueue:
                     if found is pause:
                         await asyncio.sleep(PAUSE_S)
                     elif callable(found):
-                        await keep(self._stage.store, found)
+                        await self._stage.store.submit(found, asyncio.Future())
                     else:
                         self._planned.extend(found)
                 n = min(PORTION, 2 * self.slots, len(self._planned))
@@ -345,7 +345,9 @@ class WorkQueue:
         await asyncio.sleep(0)
         for call, is_there in zip(new, there, strict=True):
             if is_there:
-                await keep(self._stage.store, partial(call.reuse, run_id=self._stage.run_id))
+                await self._stage.store.submit(
+                    partial(call.reuse, run_id=self._stage.run_id), asyncio.Future()
+                )
                 self.counts.reused += 1
                 await self._go_on(call)
                 if call.key in won:
@@ -398,7 +400,7 @@ class WorkQueue:
             await self._failed(call, "reader", f"{type(error).__name__}: {error}", False)
         else:
             put = partial(call.keep, run_id=self._stage.run_id, result=result, replies=replies)
-            readable = await keep(self._stage.store, put)
+            readable = await self._stage.store.submit(put, asyncio.Future())
             self.counts.unreadable += not readable  # not in one line: others count while this waits
             self._failed_in_a_row = self._bugs_in_a_row = 0
             self.counts.done += 1
@@ -471,7 +473,7 @@ class WorkQueue:
                 place=replace(place, turn=place.turn + n),
                 at=time.time(),
             )
-            await keep(self._stage.store, methodcaller("put_failure", failure))
+            await self._stage.store.submit(methodcaller("put_failure", failure), asyncio.Future())
         self.counts.failed += len(turns)
         if self.ended is not None:
             self.ended(call.key, False)

@@ -100,6 +100,8 @@ def judge_by_judge(
         Best model first within each judge, judges in order of name. A model that a judge was not
         asked about is not on its board.
     """
+    resamples = intervals.resamples(table.units)
+    resamples.begin()
     assignments: list[_Seat] = []
     of_units: list[Contributions] = []
     for judge, rows in table.by_judge():
@@ -126,10 +128,10 @@ def judge_by_judge(
         of_all = {name: replace(m, top=_GONE, bottom=_GONE) for name, m in shown.items()}
         assignments.append(_Seat(judge, of_all, width, counts))
         del shown
-    models, units = table.models, table.units
+    models = table.models
     del table  # its rows are many, and measures are of items
     # All at once: draws that are too many to be kept are made anew for each call.
-    sums = zip(of_units, intervals.resamples(units).sums(of_units), strict=True)
+    sums = zip(of_units, resamples.sums(of_units), strict=True)
     found: list[Standing] = []
     for assignment in assignments:
         its: dict[str, tuple[Measure, Floats, Floats]] = {}

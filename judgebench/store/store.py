@@ -128,13 +128,14 @@ class Store(Reading, Claims, AbstractContextManager["Store"]):
         done: Any,
         *,
         paid: Paid | None = None,
-    ) -> None:
+    ) -> Any:
         """Write from an event loop, which waits for nothing; see `Replies.submit`."""
         if self._writer is None:
             self._writer = Writer(self._database.another, self._journal())
         entry = Entry(work, done, paid)
         self._writer.waiting[entry] = None
         self._writer.queue.put(entry)
+        return done
 
     def waiting(self) -> tuple[int, int]:
         """How many entries that were submitted are still to be written, and how many are paid."""

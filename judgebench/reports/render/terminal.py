@@ -24,6 +24,8 @@ _PLAIN_WIDTH = 10_000  # wide enough that nothing is wrapped in a pipe or a file
 
 def terminal(document: Document, *, width: int | None = None, colour: bool = False) -> str:
     """The tables, as wide as the terminal; nothing is wrapped where there is none."""
+    if width is None and not colour and (plain := _plain(document)) is not None:
+        return plain
     from rich.console import Console
     from rich.text import Text
 
@@ -64,6 +66,37 @@ def terminal(document: Document, *, width: int | None = None, colour: bool = Fal
         for note in table.notes:
             console.print(Text(printable(note), style="yellow"))
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+def _plain(document: Document) -> str | None:
+    """As for a pipe or a file; None where that has lines that are too long for it."""
+    from rich.cells import cell_len
+
+    lines: list[str] = []
+    for i, table in enumerate(document.tables):
+        lines += [""] * bool(i) + [printable(table.title)]
+        lines += [printable(table.subtitle)] * bool(table.subtitle)
+        rows = [[printable(column.whole_title) for column in table.columns]]
+        for line in table.lines:
+            rows.append([printable(cell) for cell in line])
+            for at, cell in enumerate(line):
+                if isinstance(cell, Marked) and cell.bold:
+                    number, rest = cell.number, cell[len(cell.number) :]
+                    rows[-1][at] = f"**{printable(number)}**{printable(rest)}"
+        widths = [max(map(cell_len, its)) for its in zip(*rows, strict=True)]
+        its = [*zip((column.align for column in table.columns), widths, strict=True)]
+        for row in rows if len(rows) > 1 else ():
+            cells = []
+            for text, (align, width) in zip((text.rstrip() for text in row), its, strict=True):
+                room = " " * (width - cell_len(text))
+                cells.append(room + text if align == "right" else text + room)
+            lines.append((" " * _GAP).join(cells))
+            if row is rows[0]:
+                lines.append("─" * (sum(widths) + _GAP * (len(widths) - 1)))
+        lines += map(printable, table.notes)
+    if any(cell_len(line) > _PLAIN_WIDTH for line in lines):
+        return None
+    return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
