@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from judgebench.metrics.intervals import Intervals
     from judgebench.records import RunManifest
     from judgebench.reports.agreement import AgreementReport
+    from judgebench.reports.board import LengthControl
     from judgebench.reports.board_tables import Leaderboard
     from judgebench.reports.boards import BenchmarkRef
     from judgebench.reports.bundle import Verified
@@ -79,7 +80,7 @@ if TYPE_CHECKING:
     from judgebench.reports.gate_result import GateReport
     from judgebench.reports.judge_card import JudgeCard
     from judgebench.reports.judge_sweep import JudgeSweep
-    from judgebench.reports.length_calibrations import LengthControl, LengthFit
+    from judgebench.reports.length_calibrations import LengthFit
     from judgebench.reports.nights import Nights
     from judgebench.reports.pair_tests import Texts
     from judgebench.reports.paper import Paper, PaperTable
@@ -310,20 +311,23 @@ def leaderboard(
     UsageError
         For a benchmark, judge, model, metric or grouping that the store does not hold.
     """
-    from judgebench.reports.board import references
+    from judgebench.reports.board import LengthControl, references
     from judgebench.reports.board_request import BoardRequest, no_boards
     from judgebench.reports.board_tables import Leaderboard
-    from judgebench.reports.length_calibrations import LengthControl
-    from judgebench.reports.published import read_names
-    from judgebench.reports.samples import samples_told
-    from judgebench.stats.style_control import Definition
 
     if not _listed(benchmarks=benchmarks):
         raise UsageError("benchmarks: name one or several")
     _check_numbers(level=level)
     _check_choice("length_control", length_control, LengthControl)
     if style_control is not None:
+        from judgebench.stats.style_control import Definition
+
         _check_choice("style_control", style_control, Definition)
+    named = published_as if isinstance(published_as, Mapping) else {}
+    if published_as and not named:
+        from judgebench.reports.published import read_names
+
+        named = read_names(published_as)
     request = BoardRequest(
         benchmarks=(*_listed(benchmarks=benchmarks), *_listed(beside=beside)),
         judges=tuple(_listed(judges=judges)),
@@ -336,9 +340,7 @@ def leaderboard(
         rank_suspicious=rank_suspicious,
         by=tuple(_listed(by=by)),
         level=level,
-        published_as=published_as
-        if isinstance(published_as, Mapping)
-        else read_names(published_as),
+        published_as=named,
         corrected=corrected,
         width=width,
         upstream=upstream,
@@ -364,13 +366,19 @@ def leaderboard(
             return _published_alone(first, nothing, request.by)
         of_these = " of these judges" if judged else ""
         notes = [f"{name} has no board{of_these}" for name, boards in found.items() if not boards]
-        boards = request.chosen(its, found)
+        boards = [board for of in found.values() for board in of]
+        if request.models or request.columns or request.sort is not None:
+            boards = request.chosen(its, boards)
         if bundle is not None:
             from judgebench.reports.bundle import write_bundle
 
             write_bundle(Path(bundle), its, url, request)
             notes.append(f"written: {bundle}; `judgebench verify {bundle}` computes it again")
-        told = samples_told(its, request, best_of=best_of, spread=spread)
+        told: dict[str, Any] = {}
+        if best_of or spread:
+            from judgebench.reports.samples import samples_told
+
+            told = samples_told(its, request, best_of=best_of, spread=spread)
     theirs = references(boards[0].benchmark, boards[0].version) if published else None
     others = [name.partition("@")[0] for name in _listed(beside=beside)]
     whole = Leaderboard.of(boards, published=theirs, by=request.by, beside=others)
@@ -2085,7 +2093,8 @@ def _check_numbers(**given: object) -> None:
 
 def _check_choice(name: str, value: object, known: Any) -> None:
     """Raise `UsageError` for what is none of the values of a Literal."""
-    refuse_unknown(name, [str(value)], get_args(known), error=UsageError)
+    if str(value) not in get_args(known):
+        refuse_unknown(name, [str(value)], get_args(known), error=UsageError)
 
 
 def _listed(**named: str | Iterable[str] | None) -> list[str]:

@@ -80,6 +80,7 @@ from judgebench.providers.http_errors import excerpt
 from judgebench.providers.rate_limit import MAX_WAIT_S
 from judgebench.providers.replay import look
 from judgebench.records import (
+    PLANS,
     Boundary,
     Failure,
     FailureKind,
@@ -885,8 +886,6 @@ class Run:
         self._keep_plans(ended)
 
     def _keep_plans(self, ended: Mapping[str, JsonObject]) -> None:
-        from judgebench.metrics.sequential import PLANS
-
         plans = {
             name: one.plan.as_json() | {"ended": ended.get(name, {})}
             for name, one in self.plans.items()

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from judgebench.columns import marked, select_rows
-from judgebench.metrics.sequential import PLANS
 from judgebench.metrics.verdict_table import FAILED
 from judgebench.plain_text import few
-from judgebench.records import Estimate
+from judgebench.records import PLANS, Estimate
 from judgebench.reports.answer_flags import (
     CUT,
     SUSPECT,
@@ -107,7 +106,8 @@ def warnings_of(
             f"{shares[most]:.0%} ({most})" + ("; see the worst case" if worst else "")
         )
     shown = [row.model for row in rows]
-    said += dict.fromkeys(line for member in members for line in cut_short(data, member, shown))
+    if any(PLANS in run.configuration for run in data.runs):
+        said += dict.fromkeys(line for member in members for line in cut_short(data, member, shown))
     said += [
         f"{row.model}: its answers were generated in {ways} different ways"
         for row in rows

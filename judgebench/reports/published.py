@@ -25,14 +25,16 @@ from judgebench.benchmarks.folder import baseline_texts
 from judgebench.columns import grouped
 from judgebench.errors import UsageError, refuse_unknown
 from judgebench.metrics.constant_answers import AVG_LENGTH
-from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.model_correlations import COEFFICIENTS, TITLES, correlations
 from judgebench.metrics.registry import heading
 from judgebench.metrics.registry import metric as entry
+from judgebench.metrics.win_rate import LENGTH_CONTROLLED
 from judgebench.plain_text import holding
 from judgebench.records import Estimate, JudgeSpec
 from judgebench.reports import estimates
 from judgebench.reports.board import (
+    OURS,
+    THEIRS,
     Board,
     N,
     PublishedBeside,
@@ -120,6 +122,7 @@ class PublishedNumbers:
         self._described = described(data.which.name)
         self._judges = {judge.id: judge for judge in data.store.judges()}
         self._models = {model.id: model for model in data.store.models()}
+        self._answered: dict[str, Mapping[str, str]] = {}
 
     @cached_property
     def references(self) -> References:
@@ -239,7 +242,9 @@ class PublishedNumbers:
         Told by the benchmark's data, or where that is not here by the lengths among the figures.
         """
         assert self._described is not None
-        answered = self.data.answers_of(opponent)
+        if opponent not in self._answered:
+            self._answered[opponent] = self.data.answers_of(opponent)
+        answered = self._answered[opponent]
         texts = self._texts if board.baseline == self._described[0].baseline else {}
         lengths = _lengths(self._described[1] / "figures" / LENGTHS)
         both = answered.keys() & (texts or lengths).keys()
@@ -533,8 +538,6 @@ def _reasons(found: Correlations) -> list[str]:
         for reason, of in reasons.items()
     ]
 
-
-OURS, THEIRS = "this store", "published"
 
 _LONG_NAME = 30
 """Characters above which names are broken before columns are left out."""
