@@ -176,6 +176,9 @@ class Case:
     fields: JsonObject = field(default_factory=dict)
 
 
+PLANS = "sequential_plans"
+"""What a manifest's configuration calls the plans by which judging ended early."""
+
 AFRESH = 1_000_000
 """The repeat of a verdict that was asked for once more to confirm a regression: on no board."""
 

@@ -23,8 +23,7 @@ from long_text import verbatim
 from streamlit.delta_generator import DeltaGenerator
 
 from judgebench import explore
-from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
-from judgebench.metrics.win_rate import WIN_RATE
+from judgebench.metrics.win_rate import LENGTH_CONTROLLED, WIN_RATE
 from judgebench.reports.board import Board
 from judgebench.reports.board_tables import EXCLUDED, EXPLAINED, ONE_ORDER, Leaderboard
 from judgebench.store import Store

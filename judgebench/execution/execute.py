@@ -48,7 +48,7 @@ from judgebench.errors import (
     StoreFullError,
 )
 from judgebench.execution.batch import submit
-from judgebench.execution.generate import Generation
+from judgebench.execution.generate import Generation, selected
 from judgebench.execution.manifest import (
     FORGETTING,
     Outcome,
@@ -73,7 +73,6 @@ from judgebench.execution.resolve import (
     ResolvedSuite,
     stops_early,
 )
-from judgebench.execution.selection import selected
 from judgebench.plain_text import counted
 from judgebench.protocols import Claimant, Progress, Provider, Waiting, Writer
 from judgebench.providers.base import WindingDownError
@@ -81,6 +80,7 @@ from judgebench.providers.http_errors import excerpt
 from judgebench.providers.rate_limit import MAX_WAIT_S
 from judgebench.providers.replay import look
 from judgebench.records import (
+    PLANS,
     Boundary,
     Failure,
     FailureKind,
@@ -736,17 +736,15 @@ def evaluate(
     store: Store,
     pool: ProviderPool,
     progress: Progress,
-    configuration: JsonObject,
     occasion: str | None = None,
     stack_anchors: int | None = None,
 ) -> Outcome:
     """Carry out a suite; running again does only what is missing.
 
-    What fails is in the store as a failure and in the outcome's counts; it does not end the run.
-    ``configuration`` is the suite as written, with the names of variables and not their values:
-    the manifest keeps it. On an ``occasion`` the judges are asked again about their anchors. With
-    ``stack_anchors`` local models whose answers are complete answer so many prompts of each
-    benchmark again, where their stack is another one by now.
+    What fails is in the store as a failure and in the outcome's counts; it does not end the run. On
+    an ``occasion`` the judges are asked again about their anchors. With ``stack_anchors`` local
+    models whose answers are complete answer so many prompts of each benchmark again, where their
+    stack is another one by now.
 
     Raises
     ------
@@ -758,7 +756,7 @@ def evaluate(
     ray = None if work.suite.executor is None else work.suite.executor.ray
     with (
         nullcontext(list) if ray is None else _on_ray(ray, store, pool) as warnings,
-        under_way(work, store, pool, configuration) as outcome,
+        under_way(work, store, pool) as outcome,
     ):
         run = Run(outcome, store, progress, pool)
         if store.is_leased(FORGETTING):  # what is planned must still be there when it is used
@@ -808,7 +806,6 @@ def confirm(
     store: Store,
     pool: ProviderPool,
     progress: Progress,
-    configuration: JsonObject,
 ) -> Outcome:
     """Ask the judges of a suite once more about every answer of the two models.
 
@@ -823,10 +820,11 @@ def confirm(
     """
     assignments = {one: judge_to_confirm(work, one) for one in wanted}
     about = [f"{one.benchmark}@{one.version} {one.judge} {' '.join(one.models)}" for one in wanted]
+    work = replace(work, written={**work.written, "confirms": about})
     ray = None if work.suite.executor is None else work.suite.executor.ray
     with (
         nullcontext(list) if ray is None else _on_ray(ray, store, pool) as warnings,
-        under_way(work, store, pool, {**configuration, "confirms": about}) as outcome,
+        under_way(work, store, pool) as outcome,
     ):
         run = Run(outcome, store, progress, pool)
         for group in groups(list({a.key: a for a in assignments.values()}.values())):
@@ -888,8 +886,6 @@ class Run:
         self._keep_plans(ended)
 
     def _keep_plans(self, ended: Mapping[str, JsonObject]) -> None:
-        from judgebench.metrics.sequential import PLANS
-
         plans = {
             name: one.plan.as_json() | {"ended": ended.get(name, {})}
             for name, one in self.plans.items()

@@ -301,14 +301,12 @@ class Outcome:
 
 
 @contextmanager
-def under_way(
-    work: ResolvedSuite, store: Store, pool: ProviderPool, configuration: JsonObject
-) -> Iterator[Outcome]:
+def under_way(work: ResolvedSuite, store: Store, pool: ProviderPool) -> Iterator[Outcome]:
     """A run of a suite that lives as long as the block, and is told how it ended.
 
     However that is, no server or process is left that was started in it.
     """
-    suite = work.suite
+    suite, configuration = work.suite, work.written
     if any(getattr(one.benchmark, "groups", None) for one in work.asked):
         configuration = {**configuration, **_lm_eval_groups(work)}
     rechecked = [one for one in work.assignments if one.recheck is not None]

@@ -14,12 +14,14 @@ from pathlib import Path, PurePath
 from typing import Any, Literal
 
 from judgebench import keys, registry
+from judgebench.benchmarks.data import official_prompts
+from judgebench.benchmarks.description import find
 from judgebench.benchmarks.folder import Benchmark, load_benchmark
-from judgebench.benchmarks.lm_eval_task import TaskBenchmark, task_benchmarks
-from judgebench.benchmarks.own_prompts import own_benchmark
+from judgebench.benchmarks.own_prompts import TaskBenchmark, own_benchmark, task_benchmarks
 from judgebench.config import (
     CANDIDATE,
     OWN_METRIC,
+    PREFIXES,
     ApiModel,
     BenchmarkConfig,
     Endpoint,
@@ -27,6 +29,7 @@ from judgebench.config import (
     LmEval,
     ModelConfig,
     Narrowing,
+    Prompting,
     Reading,
     Shard,
     Suite,
@@ -34,7 +37,6 @@ from judgebench.config import (
 )
 from judgebench.dialogue import conversation_after
 from judgebench.errors import ConfigError, InputError, refuse_unknown, unknown_name
-from judgebench.execution.prefix import with_prefix
 from judgebench.judges.kinds import EXAMPLES
 from judgebench.judges.own_prompt import OWN
 from judgebench.plain_text import counted
@@ -244,8 +246,9 @@ class JudgeAssignment:
 class ResolvedSuite:
     """A suite, resolved.
 
-    ``labels`` are its files of labels, and those that its benchmarks bring, with what these are
-    about.
+    ``written`` is how it is written, with the names of variables and not their values: what a
+    manifest keeps. ``labels`` are its files of labels, and those that its benchmarks bring, with
+    what these are about.
     """
 
     suite: Suite
@@ -255,6 +258,7 @@ class ResolvedSuite:
     labels: tuple[tuple[Path, tuple[str, str] | None], ...] = ()
     warnings: tuple[str, ...] = ()
     shard: str = ""
+    written: JsonObject = field(default_factory=dict)
 
 
 LABELLING = ("own_prompt", "python", "refusal_prefix", "harm")
@@ -1183,3 +1187,58 @@ def _example(row: Row) -> Mapping[str, Any]:
     if not 0.0 <= confidence <= 1.0:
         raise row.wrong("confidence", f"a share from 0 to 1 has to stand here, not {confidence:g}")
     return {"question": row.text("question"), "confidence": confidence}
+
+
+# A base model that is asked below a prefix (`judgebench.workers.prompts.below_prefix`) ------------
+
+_HOME, _IN_HOME = "just_eval", "urial_"
+"""The benchmark whose official texts have the prefixes that go by a name, and how they begin."""
+
+SAMPLINGS: Mapping[str, Mapping[str, Any]] = {
+    "just_eval": {"do_sample": False, "temperature": 0.0, "repetition_penalty": 1.1},
+    "mt_bench": {"do_sample": False, "temperature": 0.0, "repetition_penalty": 1.15},
+    "mt_bench_drawn": {"do_sample": True, "temperature": 0.5},  # Gemma, Mixtral, dbrx
+}
+"""How URIAL's authors draw answers; a suite's ``gen_kwargs`` go over it."""
+
+
+def with_prefix(local: LocalModel, prompting: Prompting) -> LocalModel:
+    """The model as it is asked below a prefix, in place of a chat template.
+
+    Raises
+    ------
+    ConfigError
+        For a prefix that is not here, and where a preset says what goes with none.
+    InputError
+        For a file that cannot be read, or holds nothing.
+    """
+    if local.system_instruction is not None or local.prompt_tokens:
+        raise ConfigError(
+            "the benchmark's preset has a system text or cuts prompts, which does not go with a "
+            "prefix: say options: {preset: clean}"
+        )
+    drawn = SAMPLINGS[prompting.sampling] if prompting.sampling else {}
+    asked = {
+        "apply_chat_template": False,
+        "prefix": _prefix_of(prompting.prefix),
+        "gen_kwargs": {**drawn, **local.gen_kwargs},
+    }
+    return local.model_copy(update=asked)
+
+
+def _prefix_of(written: str) -> str:
+    if not written.startswith(PREFIXES):
+        says = "what stands before the questions"
+        return text_file(Path(written), "prefix", says, whole=True)  # its last line ends as it does
+    description, _ = find(_HOME)
+    official, name = description.judging.official, written.removeprefix(PREFIXES)
+    known = [one.removeprefix(_IN_HOME) for one in official if one.startswith(_IN_HOME)]
+    if name not in known:
+        raise ConfigError(unknown_name("prefix", written, [f"{PREFIXES}{one}" for one in known]))
+    found = official_prompts(description).get(f"{_IN_HOME}{name}")
+    if found is None:
+        raise ConfigError(
+            f"the prefix {written} is not in the data home; fetch it with `judgebench data pull "
+            f"{_HOME}` or `data import`, or name a file of your own"
+        )
+    return found.text

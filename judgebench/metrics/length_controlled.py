@@ -20,6 +20,7 @@ from judgebench.metrics.intervals import Floats, Interval, Intervals, as_estimat
 from judgebench.metrics.item_means import ItemMeans, item_means
 from judgebench.metrics.paired import BASELINE, CANDIDATE, PairedModels, PairedTests
 from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable
+from judgebench.metrics.win_rate import AS_PUBLISHED, LENGTH_CONTROLLED, PUBLISHED_ERROR
 from judgebench.plain_text import in_natural_order
 from judgebench.records import Estimate
 from judgebench.stats import length_control
@@ -89,10 +90,6 @@ def from_json(content: Mapping[str, Any], note: str) -> LengthCalibration:
         anchors=None if anchors is None else Anchors(**anchors),
     )
 
-
-LENGTH_CONTROLLED = "length_controlled_win_rate"
-AS_PUBLISHED = f"{LENGTH_CONTROLLED}/compat"
-PUBLISHED_ERROR = "lc_standard_error/compat"
 
 Lengths = Mapping[tuple[str, str], float]
 """Characters of a model's answer to an item, by model and item; the mean over samples."""

@@ -182,8 +182,8 @@ class Claims:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._renewal = _Renewal(database.another, uuid.uuid4().bytes)
-        self._me = self._renewal.token
+        self._renewal: _Renewal | None = None
+        self._me = uuid.uuid4().bytes
         self._watched: dict[bytes, tuple[float, float]] = {}
         self._looked = -_LOOK_S
         self._has_rates = False
@@ -207,7 +207,7 @@ class Claims:
         """
         if not keys and not done:
             return set(), set()
-        if not self._renewal.ident:
+        if self._renewal is None:
             self._begin()
         won, judged = self._write(partial(_exchanged, self._me, sorted(keys), done))
         lost = [key for key in keys if key not in won]
@@ -217,6 +217,7 @@ class Claims:
         return won, judged
 
     def _begin(self) -> None:
+        self._renewal = _Renewal(self._database.another, self._me)
         self._renewal.start()
         self._free_the_dead()
 
@@ -339,7 +340,7 @@ class Claims:
             raise StoreError(
                 f"the lease of {name!r} was lost to another process, which took this one for dead"
                 " (was the machine asleep?); what was committed is kept, run again"
-            ) from self._renewal.error
+            ) from (None if self._renewal is None else self._renewal.error)
 
     # budgets ------------------------------------------------------------------------------------
 
@@ -363,7 +364,7 @@ class Claims:
             What is to be reserved beside it, and how much more is welcome: at most a sixteenth of
             what is left then.
         """
-        if not self._renewal.ident:
+        if self._renewal is None:
             self._begin()
         drawn = self._write(partial(self._drawn, project, cap_usd, spent, held, wanted, more))
         if not drawn.fits and self._free_the_dead():
@@ -419,7 +420,7 @@ class Claims:
 
     def _give_back(self) -> None:
         """All that is claimed, as soon as nobody else writes."""
-        if self._renewal.ident and not self._renewal.ended.is_set():
+        if self._renewal is not None and not self._renewal.ended.is_set():
             self._renewal.ended.set()
             self._renewal.join()
             self._write_soon(partial(_ended, self._me))

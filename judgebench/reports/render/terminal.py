@@ -183,27 +183,25 @@ def _fitting(columns: Sequence[Column], cells: Sequence[Sequence[str]], width: i
             widest = min(widest, max(_NARROWEST, min(word, _LONGEST_WORD)))
         narrowest.append(max(widest, *map(cell_len, column.title.split() or [""])))
 
-    def lacks(its: Sequence[int], widths: Sequence[int], gap: int, room: int) -> bool:
+    def lacks(its: Sequence[int], widths: Sequence[int]) -> bool:
         return sum(widths[i] for i in its) + gap * (len(its) - 1) > room
 
-    def spared(its: list[int], gap: int, room: int) -> list[int]:
-        """Without those that can be spared, the last ones first, until the others fit."""
-        spare = [i for i in its if columns[i].spare]
-        while spare and lacks(its, narrowest, gap, room):
-            its.remove(spare.pop())
-        return its
-
-    every, above, gap, room = list(range(len(columns))), [], _GAP, width
-    shown = spared([*every], gap, room)
-    if cells and lacks(shown, narrowest, gap, room):
-        above = [i for i in shown if columns[i].wraps]
-        gap, room = _LEAST_GAP, width - _BELOW[-1]
-        shown = spared([i for i in every if not columns[i].wraps], gap, room)
-    in_words = bool(cells) and lacks(shown, narrowest, gap, room)
+    shown, above, gap, room = list(range(len(columns))), list[int](), _GAP, width
+    for beside in (True, False):  # what wraps beside the rest, or above it
+        if not beside:
+            above = [i for i in shown if columns[i].wraps]
+            shown = [i for i, column in enumerate(columns) if not column.wraps]
+            gap, room = _LEAST_GAP, width - _BELOW[-1]
+        spare = [i for i in shown if columns[i].spare]
+        while spare and lacks(shown, narrowest):  # the last ones go first, until the others fit
+            shown.remove(spare.pop())
+        in_words = bool(cells) and lacks(shown, narrowest)
+        if not in_words:
+            break
     for i in shown:  # titles on one line where there is room
         wider = [*narrowest]
         wider[i] = max(wider[i], cell_len(columns[i].title))
-        narrowest = narrowest if lacks(shown, wider, gap, room) else wider
+        narrowest = narrowest if lacks(shown, wider) else wider
     return _Layout(
         columns=columns, shown=shown, narrowest=narrowest, above=above, in_words=in_words
     )
