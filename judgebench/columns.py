@@ -233,9 +233,7 @@ def latest(at: Column, *columns: Column) -> dict[Any, float]:
     last, when = np.full(len(whole.values), -np.inf), np.asarray(at, dtype=np.float64)
     for start, block in whole.rows.blocks():
         its = _begun(block)
-        np.maximum.at(
-            last, block[its], np.maximum.reduceat(when[start : start + len(block)], its)
-        )
+        np.maximum.at(last, block[its], np.maximum.reduceat(when[start : start + len(block)], its))
     found: dict[Any, float] = {}
     for value, when in zip(whole.values, last.tolist(), strict=True):
         if when > -np.inf:
