@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path, PurePath
-from typing import Any, Literal
+from typing import Literal
 
 from judgebench import keys, registry
 from judgebench.benchmarks.folder import Benchmark, load_benchmark
@@ -27,14 +27,13 @@ from judgebench.config import (
     LmEval,
     ModelConfig,
     Narrowing,
-    Reading,
     Shard,
     Suite,
     nothing_left,
 )
 from judgebench.dialogue import conversation_after
 from judgebench.errors import ConfigError, InputError, refuse_unknown, unknown_name
-from judgebench.execution.prefix import with_prefix
+from judgebench.execution.prompt_files import own_prompt_of, prompt_of, with_examples, with_prefix
 from judgebench.judges.kinds import EXAMPLES
 from judgebench.judges.own_prompt import OWN
 from judgebench.plain_text import counted
@@ -61,7 +60,6 @@ from judgebench.responses.local import (
     prompting_of,
     shaping_arguments,
 )
-from judgebench.rows import Row, each_row, text_file
 from judgebench.template import PromptText
 from judgebench.workers.process import metrics_worker
 
@@ -401,7 +399,7 @@ def _worth_knowing(
     for its in assignments:
         if its.config is None or its.config.prompt is None:
             continue
-        prompt = _text_of(its.config.prompt)
+        prompt = prompt_of(its.config.prompt)
         talks = sum(sum(t.role != "system" for t in item.turns) > 1 for item in its.asked.items)
         if talks and _last_question_alone(prompt):
             of = f"{counted(talks, 'conversation')} of {its.asked.benchmark.name}"
@@ -1122,64 +1120,3 @@ _REACHED_BY = (
     "capabilities", "provider_options", "price", "reasoning", "max_connections", "max_retries",
     "requests_per_minute", "tokens_per_minute", "timeout_s",
 )  # fmt: skip
-
-
-def own_prompt_of(config: JudgeConfig) -> tuple[JsonObject, PromptText]:
-    """What a suite says of a prompt of its own, the contents of files in place of their names.
-
-    Raises
-    ------
-    InputError
-        For a file that cannot be read, or holds nothing.
-    ConfigError
-        For a reader that is not there.
-    """
-    path, options = config.prompt, dict(config.own)
-    assert path is not None  # only then is it asked
-    if isinstance(config.read, Reading) and config.read.python is not None:
-        registry.function(config.read.python, "readers", beside=path.parent)
-    if isinstance(config.examples, str):
-        rows = each_row(Path(config.examples), ("reply",))
-        options["examples"] = [
-            {name: row.text(name) for name in row.values if row.has(name)} for row in rows
-        ]
-    return options, _text_of(path)
-
-
-def _text_of(prompt: Path) -> PromptText:
-    return PromptText(name=prompt.name, text=text_file(prompt, "prompt", "what is asked"))
-
-
-def with_examples(options: JsonObject, model: str | None) -> JsonObject:
-    """The options with the examples of a file in place of its name.
-
-    A file may have those of several models, ``model`` naming whose each is. A judge that is no
-    model of the suite, None, has those that are of nobody.
-
-    Raises
-    ------
-    InputError
-        Naming file and row, for a file that cannot be read or has none, and for a row that is no
-        example.
-    ConfigError
-        For a file that has none of the model.
-    """
-    named = options.get(EXAMPLES)
-    if not isinstance(named, str):
-        return options
-    rows = [(row, _example(row)) for row in each_row(Path(named), ("question", "confidence"))]
-    its = [example for row, example in rows if row.values.get("model") in (None, "", model)]
-    if not its:
-        wanted = "for everybody" if model is None else f"of {model}"
-        raise ConfigError(
-            f"options: examples: {named} has no row {wanted}: its column 'model' says whose an "
-            "example is, and a row without one is for everybody"
-        )
-    return {**options, EXAMPLES: its}
-
-
-def _example(row: Row) -> Mapping[str, Any]:
-    confidence = row.number("confidence")
-    if not 0.0 <= confidence <= 1.0:
-        raise row.wrong("confidence", f"a share from 0 to 1 has to stand here, not {confidence:g}")
-    return {"question": row.text("question"), "confidence": confidence}

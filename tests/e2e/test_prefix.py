@@ -15,7 +15,7 @@ from judgebench.benchmarks.data import keep_prompts
 from judgebench.benchmarks.description import find
 from judgebench.config import ModelConfig, Prompting, check, load_suite
 from judgebench.errors import ConfigError
-from judgebench.execution.prefix import SAMPLINGS, with_prefix
+from judgebench.execution.prompt_files import SAMPLINGS, with_prefix
 from judgebench.execution.resolve import resolve
 from judgebench.judges.readers.upstream import ASPECTS, SAFETY
 from judgebench.protocols import NoProgress
