@@ -13,8 +13,7 @@ import pandas as pd
 import widgets
 
 from judgebench.metrics import registry
-from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
-from judgebench.metrics.win_rate import WIN_RATE
+from judgebench.metrics.win_rate import LENGTH_CONTROLLED, WIN_RATE
 from judgebench.records import Estimate, is_human
 from judgebench.reports.board import Board, Row
 

@@ -5,7 +5,7 @@ Blue is the first model and orange the second, upwards and downwards as well; gr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,10 +129,12 @@ class Room:
     tally: int = TALLY_PX
 
     @classmethod
-    def of(cls, names: Iterable[str], notes: Iterable[str], *, tally: bool = True) -> Room:
+    def of(cls, rows: pd.DataFrame, *, tally: bool = True) -> Room:
+        """For those that can be drawn."""
+        drawn = rows[rows["value"].notna()]
         return cls(
-            names=min(MOST_NAME_PX, text_px(names) + 10),
-            notes=text_px(notes) + 24,
+            names=min(MOST_NAME_PX, text_px(drawn["name"]) + 10),
+            notes=text_px(drawn["note"]) + 24,
             tally=TALLY_PX if tally else 0,
         )
 
@@ -140,6 +142,11 @@ class Room:
     def forest_ends(self) -> str:
         """Where, as an expression: numbers and counts stand at the right, however wide it is."""
         return f"max({LEAST_FOREST_PX}, width - {self.notes + self.tally})"
+
+    @property
+    def without_counts(self) -> str:
+        """Whether they have no room beside all else, as an expression; the table has them too."""
+        return f"width < {LEAST_FOREST_PX + self.notes + self.tally}"
 
 
 def forest(
@@ -244,14 +251,16 @@ def _tally(data: pd.DataFrame, ink: Ink, room: Room) -> Any:
     scale = alt.Scale(
         domain=[0, 1], range=[alt.ExprRef(starts), alt.ExprRef(f"{starts} + {TALLY_PX}")]
     )
+    seen = alt.ExprRef(f"{room.without_counts} ? 0 : 1")
     axis = alt.Axis(
         format="%", labelColor=ink.text, titleColor=ink.faint, tickCount=3, grid=False,
-        orient="bottom",
+        orient="bottom", tickOpacity=seen, domainOpacity=seen, titleOpacity=seen,
+        labelExpr=f"{room.without_counts} ? '' : datum.label",
     )  # fmt: skip
     x = alt.X(
         "items:Q", stack="normalize", title="items: better | equal | worse", axis=axis, scale=scale
     )
-    bars = base.mark_bar(height=ROW_PX * 0.6).encode(
+    bars = base.mark_bar(height=ROW_PX * 0.6, opacity=seen).encode(
         x=x,
         color=alt.Color(
             "side:N",
@@ -261,7 +270,7 @@ def _tally(data: pd.DataFrame, ink: Ink, room: Room) -> Any:
             legend=None,
         ),
     )
-    counts = base.mark_text(fontSize=12).encode(
+    counts = base.mark_text(fontSize=12, opacity=seen).encode(
         x=x.copy().bandPosition(0.5),
         text=alt.Text("text:N"),
         color=alt.when("datum.side == 'better'")

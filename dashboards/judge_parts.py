@@ -147,7 +147,7 @@ def leniency(found: TwoJudges, two: tuple[str, str], said: str) -> None:
         low=-end if end > 0 else -1.0, high=end if end > 0 else 1.0, digits=2 if points else 1,
     )  # fmt: skip
     drawn = widgets.drawable(rows)
-    room = compare_charts.Room.of(drawn["name"], drawn["note"], tally=False)
+    room = compare_charts.Room.of(drawn, tally=False)
     says = "is more lenient"
     widgets.chart(
         partial(compare_charts.forest, drawn, axis, widgets.ink(), two, room, says=says),

@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from judgebench.metrics.intervals import Intervals
     from judgebench.records import RunManifest
     from judgebench.reports.agreement import AgreementReport
+    from judgebench.reports.board import LengthControl
     from judgebench.reports.board_tables import Leaderboard
     from judgebench.reports.boards import BenchmarkRef
     from judgebench.reports.bundle import Verified
@@ -79,7 +80,7 @@ if TYPE_CHECKING:
     from judgebench.reports.gate_result import GateReport
     from judgebench.reports.judge_card import JudgeCard
     from judgebench.reports.judge_sweep import JudgeSweep
-    from judgebench.reports.length_calibrations import LengthControl, LengthFit
+    from judgebench.reports.length_calibrations import LengthFit
     from judgebench.reports.nights import Nights
     from judgebench.reports.pair_tests import Texts
     from judgebench.reports.paper import Paper, PaperTable
@@ -310,21 +311,23 @@ def leaderboard(
     UsageError
         For a benchmark, judge, model, metric or grouping that the store does not hold.
     """
-    from judgebench.reports.board import references
+    from judgebench.reports.board import LengthControl, references
     from judgebench.reports.board_request import BoardRequest, no_boards
     from judgebench.reports.board_tables import Leaderboard
-    from judgebench.reports.bundle import write_bundle
-    from judgebench.reports.length_calibrations import LengthControl
-    from judgebench.reports.published import read_names
-    from judgebench.reports.samples import samples_told
-    from judgebench.stats.style_control import Definition
 
     if not _listed(benchmarks=benchmarks):
         raise UsageError("benchmarks: name one or several")
     _check_numbers(level=level)
     _check_choice("length_control", length_control, LengthControl)
     if style_control is not None:
+        from judgebench.stats.style_control import Definition
+
         _check_choice("style_control", style_control, Definition)
+    named = published_as if isinstance(published_as, Mapping) else {}
+    if published_as and not named:
+        from judgebench.reports.published import read_names
+
+        named = read_names(published_as)
     request = BoardRequest(
         benchmarks=(*_listed(benchmarks=benchmarks), *_listed(beside=beside)),
         judges=tuple(_listed(judges=judges)),
@@ -337,9 +340,7 @@ def leaderboard(
         rank_suspicious=rank_suspicious,
         by=tuple(_listed(by=by)),
         level=level,
-        published_as=published_as
-        if isinstance(published_as, Mapping)
-        else read_names(published_as),
+        published_as=named,
         corrected=corrected,
         width=width,
         upstream=upstream,
@@ -365,11 +366,19 @@ def leaderboard(
             return _published_alone(first, nothing, request.by)
         of_these = " of these judges" if judged else ""
         notes = [f"{name} has no board{of_these}" for name, boards in found.items() if not boards]
-        boards = request.chosen(its, found)
+        boards = [board for of in found.values() for board in of]
+        if request.models or request.columns or request.sort is not None:
+            boards = request.chosen(its, boards)
         if bundle is not None:
+            from judgebench.reports.bundle import write_bundle
+
             write_bundle(Path(bundle), its, url, request)
             notes.append(f"written: {bundle}; `judgebench verify {bundle}` computes it again")
-        told = samples_told(its, request, best_of=best_of, spread=spread)
+        told: dict[str, Any] = {}
+        if best_of or spread:
+            from judgebench.reports.samples import samples_told
+
+            told = samples_told(its, request, best_of=best_of, spread=spread)
     theirs = references(boards[0].benchmark, boards[0].version) if published else None
     others = [name.partition("@")[0] for name in _listed(beside=beside)]
     whole = Leaderboard.of(boards, published=theirs, by=request.by, beside=others)
@@ -2084,7 +2093,8 @@ def _check_numbers(**given: object) -> None:
 
 def _check_choice(name: str, value: object, known: Any) -> None:
     """Raise `UsageError` for what is none of the values of a Literal."""
-    refuse_unknown(name, [str(value)], get_args(known), error=UsageError)
+    if str(value) not in get_args(known):
+        refuse_unknown(name, [str(value)], get_args(known), error=UsageError)
 
 
 def _listed(**named: str | Iterable[str] | None) -> list[str]:
@@ -2172,9 +2182,6 @@ def run(
         )
     _check_labels(work)
     occasion = recheck_of_today() if refresh_anchors else None
-    asked = config.written_suite(path).data
-    if limits or batch:
-        asked = config.as_asked(asked, limits or {}, work.suite if batch else None)
     more = {
         "refresh_anchors": occasion,
         "stack_anchors": stack_anchors,
@@ -2183,7 +2190,8 @@ def run(
         "stop_when_decided": stop_when_decided,
         "on_executor": executor,
     }
-    asked |= {name: said for name, said in more.items() if said}
+    more = {name: said for name, said in more.items() if said}
+    work = replace(work, written={**work.written, **more})
     with _under_way(work, store, progress, on_forecast, again, path, occasion) as its:
         try:
             outcome = evaluate(
@@ -2191,7 +2199,6 @@ def run(
                 store=its.store,
                 pool=its.pool,
                 progress=its.progress,
-                configuration=asked,
                 occasion=occasion,
                 stack_anchors=stack_anchors,
             )
@@ -2442,8 +2449,8 @@ def judge(
     InputError
         For a file of answers, a rubric or a prompt that cannot be used, naming row and field.
     """
-    work, written = _work_on(answers, judges, limits, **how)
-    return _carried_out(work, written, store, progress, on_forecast)
+    work = _work_on(answers, judges, limits, **how)
+    return _carried_out(work, store, progress, on_forecast)
 
 
 def respond(
@@ -2515,12 +2522,12 @@ def respond(
         "limits": dict(limits or {}),
     }
     suite = config.check(config.Suite, written, "what is answered")
-    return _carried_out(resolve(suite), written, store, progress, on_forecast)
+    work = replace(resolve(suite), written=written)
+    return _carried_out(work, store, progress, on_forecast)
 
 
 def _carried_out(
     work: ResolvedSuite,
-    written: Mapping[str, Any],
     store: Results,
     progress: Progress | None,
     on_forecast: Callable[[Sequence[PlanRow]], None] | None,
@@ -2529,7 +2536,7 @@ def _carried_out(
     from judgebench.execution.execute import evaluate
 
     with _under_way(work, store, progress, on_forecast) as (work, opened, pool, told):
-        return evaluate(work, store=opened, pool=pool, progress=told, configuration=written)
+        return evaluate(work, store=opened, pool=pool, progress=told)
 
 
 def try_judge(
@@ -2583,13 +2590,12 @@ def try_judge(
         work = _resolved(
             Path(suite), limits=limits, narrowing=config.Narrowing(judges=(*map(str, judges),))
         )
-        written = config.written_suite(Path(suite)).data
     else:
         if not isinstance(answers, str | Path) and not len(answers):
             how["baseline"] = how.get("baseline") or SMALL_BASELINE
         if nobody and kept is None and how.get("prompt") is not None:
             how.setdefault("read", "brackets")
-        work, written = _work_on(answers, judges or ["scripted/nobody"], limits, **how)
+        work = _work_on(answers, judges or ["scripted/nobody"], limits, **how)
     with open_live_store(store_url(work.suite, store)) as opened:
         if kept is not None:
             found = report.judged_replies(opened, kept, limit=on).found
@@ -2599,9 +2605,7 @@ def try_judge(
         if nobody:
             return None, [report.prompt_alone(q, names) for _, own in questions for q in own]
     with _under_way(work, store, progress) as (_, opened, pool, told):
-        outcome, results = try_out(
-            work, questions, store=opened, pool=pool, progress=told, configuration=written
-        )
+        outcome, results = try_out(work, questions, store=opened, pool=pool, progress=told)
         names |= {one.key: one.title for one in work.assignments}
         return outcome, [report.trial_reply(opened, *result, names) for result in results]
 
@@ -2840,8 +2844,8 @@ def _work_on(
     judges: Sequence[str | Callable[..., Any]],
     limits: Mapping[str, Any] | None,
     **how: Unpack[JudgeOptions],
-) -> tuple[ResolvedSuite, dict[str, Any]]:
-    """What a suite would say of answers that exist, and what it comes down to."""
+) -> ResolvedSuite:
+    """What a suite would say of answers that exist, resolved."""
     from judgebench.benchmarks.own_prompts import own_benchmark
     from judgebench.exchange.answer_files import read_answers_of
     from judgebench.execution.resolve import ResolvedBenchmark, resolve
@@ -2879,7 +2883,7 @@ def _work_on(
         every_item=items,
         recorded=found.answers,
     )
-    return resolve(suite, given=given), written
+    return replace(resolve(suite, given=given), written=written)
 
 
 def _judge_called(
@@ -2979,15 +2983,12 @@ def confirm(
 
     path = Path(suite)
     work = _resolved(path, limits=limits)
-    asked = config.as_asked(config.written_suite(path).data, limits or {}, None)
     with open_live_store(store_url(work.suite, store)) as opened, shown(progress) as told:
         pool = ProviderPool(work.suite, opened)
         with _named(path):
             work = placed(work)
             pool.check(endpoints(work))
-            return confirm_work(
-                work, wanted, store=opened, pool=pool, progress=told, configuration=asked
-            )
+            return confirm_work(work, wanted, store=opened, pool=pool, progress=told)
 
 
 def _resolved(
@@ -3019,7 +3020,11 @@ def _resolved(
         suite = suite.on(config.LOCAL)  # a job of the array, or typed by hand
     with _named(path):
         registry.include_of_suite(suite.include_path)
-        return resolve(suite, narrowing)
+        work = resolve(suite, narrowing)
+    written = config.written_suite(path).data
+    if limits or batch:
+        written = config.as_asked(written, limits or {}, work.suite if batch else None)
+    return replace(work, written=written)
 
 
 @contextmanager

@@ -57,28 +57,28 @@ _CHECKPOINTS = frozenset({"pretrained", "peft", "delta", "lora_local_path", "tok
 
 def _storable(settings: dict[str, Any]) -> dict[str, Any]:
     """What is sent and kept as JSON has to be JSON."""
-    _refuse_fault(settings, ())
+    _refusefault(settings, ())
     return settings
 
 
-def _refuse_fault(value: Any, at: yaml_file.Field) -> None:
+def _refusefault(value: Any, at: yaml_file.Field) -> None:
     if isinstance(value, dict):
         for key, element in value.items():
             if not isinstance(key, str):
-                raise _fault(f"the name {key!r} is no text; put it in quotes", at)
-            _refuse_fault(element, (*at, key))
+                raise fault(f"the name {key!r} is no text; put it in quotes", at)
+            _refusefault(element, (*at, key))
     elif isinstance(value, list):
         for i, element in enumerate(value):
-            _refuse_fault(element, (*at, i))
+            _refusefault(element, (*at, i))
     elif isinstance(value, float) and not math.isfinite(value):
-        raise _fault(f"a number is finite, not {value}", at)
+        raise fault(f"a number is finite, not {value}", at)
     elif not (value is None or isinstance(value, str | bool | int | float)):
-        raise _fault(
+        raise fault(
             f"{_kind(value)} cannot be sent or stored; put it in quotes if a text is meant", at
         )
 
 
-def _fault(message: str, at: yaml_file.Field) -> PydanticCustomError:
+def fault(message: str, at: yaml_file.Field) -> PydanticCustomError:
     """What is wrong at a field of what is checked."""
     return PydanticCustomError(_AT, "{says}", {"says": message, "at": at})
 
@@ -664,11 +664,11 @@ class JudgeConfig(Endpoint, OwnPrompt):
     @model_validator(mode="after")
     def _complete(self) -> JudgeConfig:
         if is_human(self.name):
-            raise _fault(
+            raise fault(
                 f"{self.name!r} is the name of a person whose labels are imported", ("name",)
             )
         if self.name.startswith(PANEL):
-            raise _fault(
+            raise fault(
                 f"{self.name!r} would be taken for a panel; name the judge otherwise", ("name",)
             )
         own = [name for name in OwnPrompt.model_fields if name in self.model_fields_set]
@@ -852,7 +852,7 @@ class BenchmarkConfig(Section):
     def _whole(self) -> BenchmarkConfig:
         for name in ("judges", "models", "dimensions"):
             if twice := _twice(getattr(self, name) or ()):
-                raise _fault(f"named twice: {twice}", (name,))
+                raise fault(f"named twice: {twice}", (name,))
         own = {
             "rubric": self.rubric,
             "scale": self.scale,

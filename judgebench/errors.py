@@ -6,7 +6,7 @@ Every error tells its reader what to do. Its exit code is the one a shell sees.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from judgebench.records import FailureKind, Usage
 
@@ -159,7 +159,7 @@ def refuse_unknown(
     wanted: Iterable[str],
     known: Collection[str],
     *,
-    error: type[Exception] = ConfigError,
+    error: Callable[[str], Exception] = ConfigError,
     about: str = "",
 ) -> None:
     """Raise for the first name that is not known; ``about`` stands before what `unknown_name` says.
@@ -171,7 +171,7 @@ def refuse_unknown(
             raise error(f"{about}{unknown_name(what, name, known)}")
 
 
-def refuse(error: type[Exception], faults: Mapping[str, object]) -> None:
+def refuse(error: Callable[[str], Exception], faults: Mapping[str, object]) -> None:
     """Raise with the first message that is true.
 
     >>> refuse(ValueError, {"two is not three": 2 == 3})

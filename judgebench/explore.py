@@ -26,6 +26,7 @@ from judgebench.reports.agreement import (
     agreement_report,
     rater_agreement,
 )
+from judgebench.reports.board import LengthControl
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.board_tables import Leaderboard
 from judgebench.reports.boards import benchmark_ref, panels_in
@@ -37,7 +38,6 @@ from judgebench.reports.confidence import (
 )
 from judgebench.reports.judge_card import judge_card
 from judgebench.reports.leaderboard import leaderboards
-from judgebench.reports.length_calibrations import LengthControl
 from judgebench.reports.versions import judged_runs, nights_of
 from judgebench.store import Store
 from judgebench.store.catalog import distinct_names
@@ -234,7 +234,7 @@ def boards(
         benchmark,
         version,
         judges=judges,
-        panels=panels_in(store, f"{benchmark}@{version}"),
+        panels=panels_in(store.runs(), benchmark_ref(store, f"{benchmark}@{version}")),
         length_control=control,
         rank_suspicious=rank_suspicious,
     )
@@ -260,7 +260,7 @@ def runs_behind(
     opponent_id: str | None,
 ) -> list[str]:  # fmt: skip
     """The manifests of the runs that a board was made of, the newest first, as text."""
-    panels = panels_in(store, f"{benchmark}@{version}")
+    panels = panels_in(store.runs(), benchmark_ref(store, f"{benchmark}@{version}"))
     names = [one for panel in panels if panel.name == judge for one in panel.judges]
     ids = [one.id for one in store.judges() if one.name in names or one.id in names]
     judges = ids if judge_id is None else [judge_id]

@@ -143,8 +143,14 @@ def answer_keys(model: bytes, item: Item, *, sample: int = 0) -> tuple[bytes, ..
 
 def request_key(request: Request) -> bytes:
     """The key of a recorded reply: all that is in the question, nothing of how it is read."""
+    return asked(request)[0]
+
+
+def asked(request: Request) -> tuple[bytes, str]:
+    """The key of a question's reply, and the canonical JSON that it is made of."""
     kind = "request" if isinstance(request, ChatRequest) else "score request"
-    return content_key(kind, request)
+    text = _CANONICAL.encode(_plain(request))
+    return hashlib.sha256(f"{kind}\n{text}".encode("utf-8", "surrogatepass")).digest(), text
 
 
 def case_key(case: Case) -> bytes:

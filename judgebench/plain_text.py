@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 _UNSHOWN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _LEFT = frozenset("\n\t\u200c\u200d")
@@ -62,9 +64,22 @@ def counted(n: int, what: str, several: str | None = None) -> str:
 
 def in_natural_order(ids: Iterable[str]) -> list[str]:
     """Ids as people count: ``q2`` before ``q10``. Equal sets come in one order, however given."""
+    said = sorted(ids)
+    if all(map(str.isascii, said)):
+        return sorted(said, key=_in_parts)
     from natsort import natsorted, ns  # tables of Unicode that few runs need
 
-    return list(natsorted(ids, alg=ns.PRESORT))
+    return list(natsorted(said, alg=ns.PRESORT))
+
+
+def _in_parts(of_ascii: str) -> list[Any]:
+    """Texts and numbers in turn, as natsort tells them apart; numbers of any length."""
+    parts = _DIGITS.split(of_ascii)
+    parts[1::2] = [part.lstrip("0") for part in parts[1::2]]
+    return [(len(part), part) if nth % 2 else part for nth, part in enumerate(parts)]
+
+
+_DIGITS = re.compile("([0-9]+)")
 
 
 def too_few_items(n: int) -> str:

@@ -189,9 +189,14 @@ class Replies(Protocol):
     def reply(self, key: bytes) -> Reply | None: ...
 
     def put_reply(
-        self, key: bytes, request: Request, reply: Reply, spend: Spend | None = None
+        self,
+        key: bytes,
+        request: Request,
+        reply: Reply,
+        spend: Spend | None = None,
+        asked: str | None = None,
     ) -> None:
-        """The reply and what it took, in one commit."""
+        """The reply and what it took, in one commit; ``asked`` is its canonical JSON, if known."""
 
     def put_spend(self, spends: Sequence[Spend]) -> None: ...
 
@@ -201,11 +206,19 @@ class Replies(Protocol):
         done: Any,
         *,
         paid: Paid | None = None,
-    ) -> None:
+    ) -> Any:
         """Write out of an event loop: do ``work`` with a `Writer`, in a commit with others.
 
-        ``done`` is a future of the loop, which gets the result or the error once it is committed.
-        What is ``paid`` is not lost where it cannot be stored.
+        It is done again until it goes through. While others write, or a full disk has no room, the
+        loop goes on: calls under way come back, and what they brought waits in line.
+
+        Parameters
+        ----------
+        done
+            A future of the loop, which gets the result or the error once that is committed. It is
+            returned.
+        paid
+            The reply that is put, where there is one: it is not lost where it cannot be stored.
         """
 
     def waiting(self) -> tuple[int, int]:
@@ -319,3 +332,31 @@ class Counted:
 
     def meter(self, figures: Meter) -> None:
         self.figures = figures
+
+    def stage(self, name: str, total: int | None) -> None:
+        self.begin(name, total)
+
+    def say(self, message: str) -> None: ...
+
+
+class Told(Counted):
+    """Counts for a progress that only is told."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.begin("", None)
+        self.progress = progress
+
+    def stage(self, name: str, total: int | None) -> None:
+        super().stage(name, total)
+        self.progress.stage(name, total)
+
+    def advance(self, n: int = 1, *, failed: str | None = None, waiting: bool = False) -> None:
+        super().advance(n, failed=failed, waiting=waiting)
+        self.progress.advance(n, failed=failed, waiting=waiting)
+
+    def meter(self, figures: Meter) -> None:
+        super().meter(figures)
+        self.progress.meter(figures)
+
+    def say(self, message: str) -> None:
+        self.progress.say(message)

@@ -176,6 +176,9 @@ class Case:
     fields: JsonObject = field(default_factory=dict)
 
 
+PLANS = "sequential_plans"
+"""What a manifest's configuration calls the plans by which judging ended early."""
+
 AFRESH = 1_000_000
 """The repeat of a verdict that was asked for once more to confirm a regression: on no board."""
 
@@ -488,6 +491,80 @@ class Failure:
     place: VerdictSlot | None = None
     at: float = 0.0
     kind: FailureKind = "other"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """What a model costs, in US dollars for a million tokens.
+
+    cached_input, cache_write
+        Of a prompt's tokens that the provider had in its cache, and of those that it puts there;
+        the price of the input where None.
+    batch
+        Share of the price that the batch interface asks.
+    long_above, long_input, long_output
+        With a prompt of more tokens than that, all of it costs so many times as much, and so does
+        the reply.
+    max_output_tokens
+        Longest reply of the model; None where that is not known.
+    source
+        Who says so.
+    """
+
+    input: float
+    output: float
+    cached_input: float | None = None
+    cache_write: float | None = None
+    batch: float = 0.5
+    long_above: float = math.inf
+    long_input: float = 1.0
+    long_output: float = 1.0
+    max_output_tokens: int | None = None
+    source: str = "the suite"
+
+    @property
+    def is_free(self) -> bool:
+        return self.input == 0 == self.output
+
+    def beside(self, known: Price | None) -> Price:
+        """A stated price with what the table knows of the model beside it.
+
+        How long a reply can get, and how much more than the input a cache write costs: without
+        them a budget would set too little aside.
+        """
+        if known is None or known.is_free:
+            return self
+        cache_write = self.cache_write
+        if cache_write is None and known.cache_write is not None:
+            cache_write = self.input * known.cache_write / known.input
+        longest = self.max_output_tokens or known.max_output_tokens
+        return replace(self, cache_write=cache_write, max_output_tokens=longest)
+
+    def cost(self, usage: Usage, *, batch: bool = False) -> float | None:
+        """US dollars for a call; None where the usage lacks a number that costs something."""
+        if self.input == 0 == self.output:
+            return 0.0
+        prompt, written = usage.prompt_tokens, usage.completion_tokens
+        if prompt is None or written is None:
+            return None
+        cached = min(usage.cached_tokens or 0, prompt)
+        kept = min(usage.cache_write_tokens or 0, prompt - cached)
+        cached_input = self.input if self.cached_input is None else self.cached_input
+        cache_write = self.input if self.cache_write is None else self.cache_write
+        plain = prompt - cached - kept
+        read = plain * self.input + cached * cached_input + kept * cache_write
+        return self._dollars(prompt, read, written, batch=batch)
+
+    def most(self, prompt_tokens: int, completion_tokens: int, *, batch: bool = False) -> float:
+        """US dollars that a call with so many tokens costs at most: no cache read, all written."""
+        read = prompt_tokens * max(self.input, self.cache_write or 0.0)
+        return self._dollars(prompt_tokens, read, completion_tokens, batch=batch)
+
+    def _dollars(self, prompt: int, read: float, written: int, *, batch: bool) -> float:
+        reply = written * self.output
+        if prompt > self.long_above:
+            read, reply = read * self.long_input, reply * self.long_output
+        return (read + reply) / 1_000_000 * (self.batch if batch else 1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

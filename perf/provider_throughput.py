@@ -36,7 +36,12 @@ class Forgetful(WrittenAtOnce):
         return None
 
     def put_reply(
-        self, key: bytes, request: Request, reply: Reply, spend: Spend | None = None
+        self,
+        key: bytes,
+        request: Request,
+        reply: Reply,
+        spend: Spend | None = None,
+        asked: str | None = None,
     ) -> None:
         return
 

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 from judgebench.protocols import Paid
-from judgebench.providers.replay import keep
 from judgebench.records import (
     ChatRequest,
     JudgeSpec,
@@ -37,6 +36,7 @@ from judgebench.records import (
     VerdictSlot,
 )
 from judgebench.store import Store, open_store
+from tests.written import keep
 
 ITEMS = 5_000
 UNDER_WAY = 256

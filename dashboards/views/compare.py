@@ -122,13 +122,12 @@ def chosen(known: explore.Meetings) -> tuple[str, list[str], dict[str, Any]]:
 
 
 def called_by(report: Comparison, names: Mapping[str, str]) -> Comparison:
-    """Two models by the names that the page gives them, not their ids."""
+    """Two models as the page calls them; no word of benchmarks that one of them was never on."""
     notes = []
     for note in report.notes:
         for one, name in names.items():
             note = note.replace(f"'{one}'", f"'{name}'")
-        left_out = note.startswith("left out: ")
-        notes.append(note.partition(". Known: ")[0] if left_out else note)
+        notes += [note] * (": no model called '" not in note)
     first, second = names.values()
     return replace(report, candidate=first, baseline=second, notes=tuple(notes))
 
@@ -161,7 +160,7 @@ def draw(found: Reports, rows: pd.DataFrame, said: str) -> None:
     seconds = [report.baseline for report in reports]
     other = seconds[0] if len(found) == 1 else "the other"
     two = visible(reports[0].candidate), visible(other)
-    room = compare_charts.Room.of(rows["name"], rows["note"])
+    room = compare_charts.Room.of(rows)
     places, judges = {test.place for test in tests}, {(t.judge, t.opponent) for t in tests}
     about = [*places, f"judge {tests[0].judge}" * (len(judges) == 1)] if len(places) == 1 else []
     for name in dict.fromkeys(compare_charts.of_metric(test).name for test in tests):

@@ -23,8 +23,7 @@ from long_text import verbatim
 from streamlit.delta_generator import DeltaGenerator
 
 from judgebench import explore
-from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
-from judgebench.metrics.win_rate import WIN_RATE
+from judgebench.metrics.win_rate import LENGTH_CONTROLLED, WIN_RATE
 from judgebench.reports.board import Board
 from judgebench.reports.board_tables import EXCLUDED, EXPLAINED, ONE_ORDER, Leaderboard
 from judgebench.store import Store
@@ -234,8 +233,9 @@ def legend(shown: State, board: Board, *, controlled: bool) -> None:
             "Not length-controlled: there is no calibration for this judge and this opponent; "
             "judgebench calibrate-length fits one."
         )
-    reasons = dict.fromkeys(one.undefined for one in estimates if one and one.undefined)
-    widgets.notes([f"{charts.GAP} length-controlled: {reason}" for reason in reasons])
+    why = dict.fromkeys(one.undefined for one in estimates if one and one.undefined)
+    new = [one for one in why if not any(note.endswith(one) for note in board.notes)]
+    widgets.notes([f"{charts.GAP} length-controlled: {one}" for one in new])
 
 
 page.show("Leaderboard", leaderboard)

@@ -179,8 +179,9 @@ def from_baselines(found: Nights, metric: str) -> None:
     """The differences to both baselines, and what all nights say together."""
     rows, called = differences(found, metric)
     if len(rows):
-        axis = charts.axis_of(metric, rows.assign(low=rows["value"], high=rows["value"]))
-        axis = replace(axis, title=f"difference, {axis.title}")
+        ends = rows.assign(low=rows["value"], high=rows["value"])
+        unit = " (points)" if entry(metric).in_points else ""
+        axis = replace(charts.axis_of(metric, ends), title=f"difference{unit}")
         widgets.chart(
             partial(drawings.differences, rows, called, axis, widgets.ink()),
             "Difference to the moving baseline (◆ grey) and to the fixed one (● blue)",

@@ -24,7 +24,7 @@ from streamlit.delta_generator import DeltaGenerator
 from judgebench import explore
 from judgebench.errors import JudgebenchError
 from judgebench.metrics import registry
-from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
+from judgebench.metrics.win_rate import LENGTH_CONTROLLED
 from judgebench.plain_text import counted
 from judgebench.reports.board import Board
 from judgebench.reports.runs import duration

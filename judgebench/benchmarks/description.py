@@ -20,8 +20,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import Field, PositiveInt, model_validator
 
 from judgebench import registry
-from judgebench.config import Section, check
-from judgebench.errors import ConfigError, UsageError, refuse_unknown, unknown_name
+from judgebench.config import Section, check, fault
+from judgebench.errors import ConfigError, UsageError, refuse, refuse_unknown, unknown_name
 from judgebench.records import BINARY
 
 Split = Literal["free-form", "multiple-choice"]
@@ -301,24 +301,6 @@ class Asking(Section):
     presets: dict[str, PresetConfig] = Field(default_factory=dict)
     presets_from: str | None = None
 
-    @model_validator(mode="after")
-    def _names(self) -> Asking:
-        if self.prompt not in self.prompts:
-            raise ValueError(unknown_name("prompt", self.prompt, self.prompts))
-        for mode in (self.truncate, *(one.truncate for one in self.prompts.values())):
-            if mode is not None and mode not in MODES:
-                raise ValueError(unknown_name("truncation", mode, MODES))
-        if self.temperatures and "default" not in self.temperatures:
-            raise ValueError("temperatures: say the 'default', for a category that is not listed")
-        if self.further and not self.further.get("temperature"):
-            raise ValueError("further: samples are drawn, so they need a temperature above 0")
-        if CLEAN in self.presets:
-            raise ValueError(f"presets: {CLEAN!r} is what stands outside of presets")
-        for preset in self.presets.values():
-            if preset.prompt is not None and preset.prompt not in self.prompts:
-                raise ValueError(unknown_name("prompt", preset.prompt, self.prompts))
-        return self
-
 
 class OfficialPrompt(Section):
     """An official judge prompt: known by its hash, found by file and name.
@@ -354,12 +336,6 @@ class Judging(Section):
     )
     package: str | None = Field(None, description="installed package that has the files too")
 
-    @model_validator(mode="after")
-    def _names(self) -> Judging:
-        if self.prompt is not None and self.prompt not in self.official:
-            raise ValueError(unknown_name("official prompt", self.prompt, self.official))
-        return self
-
 
 class PublishedBoard(Section):
     """A published board: of which version, in whose eyes.
@@ -379,12 +355,6 @@ class PublishedBoard(Section):
     items: PositiveInt | None = Field(None, description="of what, where the version does not say")
     note: str = Field("", description="what has to be known of the published numbers")
     calibration: list[RemoteFile] = Field(default_factory=list)
-
-    @model_validator(mode="after")
-    def _names(self) -> PublishedBoard:
-        if len({bool(self.models), self.provider is not None, self.prompt is not None}) > 1:
-            raise ValueError("'models', 'provider' and 'prompt' say together who judged")
-        return self
 
 
 class Published(Section):
@@ -490,23 +460,49 @@ class Description(Section):
     report: Report = Field(default_factory=Report)
 
     @model_validator(mode="after")
-    def _names(self) -> Description:
-        if self.default_version not in self.versions:
-            raise ValueError(unknown_name("version", self.default_version, self.versions))
-        if self.report.apart not in (None, *self.report.by):
-            raise ValueError(unknown_name("apart", str(self.report.apart), self.report.by))
-        named = (label for of in self.report.rates.values() for label in of)
-        for label in (self.positive, *named):
-            if label not in self.labels:
-                raise ValueError(unknown_name("label", label, self.labels))
-        for board in self.published.boards if self.published is not None else ():
-            if board.version not in self.versions:
-                raise ValueError(unknown_name("version", board.version, self.versions))
-            official = self.judging.official
-            known = self.judging.official_from is not None or board.prompt in (None, *official)
-            if not known:
-                raise ValueError(unknown_name("official prompt", str(board.prompt), official))
+    def _sound(self) -> Description:
+        """That names are known where they are named, and what is said goes together."""
+        asking, judging, report = self.asking, self.judging, self.report
+        at_asking = partial(fault, at=("asking",))
+        asked = [asking.prompt, *(one.prompt for one in asking.presets.values())]
+        cut = [asking.truncate, *(one.truncate for one in asking.prompts.values())]
+        refuse_unknown("prompt", _said(asked), asking.prompts, error=at_asking)
+        refuse_unknown("truncation", _said(cut), MODES, error=at_asking)
+        refuse(
+            at_asking,
+            {
+                "temperatures: say the 'default', for a category that is not listed": (
+                    asking.temperatures and "default" not in asking.temperatures
+                ),
+                "further: samples are drawn, so they need a temperature above 0": (
+                    asking.further and not asking.further.get("temperature")
+                ),
+                f"presets: {CLEAN!r} is what stands outside of presets": CLEAN in asking.presets,
+            },
+        )
+        own, at_judging = _said([judging.prompt]), partial(fault, at=("judging",))
+        refuse_unknown("official prompt", own, judging.official, error=at_judging)
+        boards = [] if self.published is None else self.published.boards
+        versions = [self.default_version, *(board.version for board in boards)]
+        labels = [self.positive, *(label for of in report.rates.values() for label in of)]
+        refuse_unknown("version", versions, self.versions, error=ValueError)
+        refuse_unknown("apart", _said([report.apart]), report.by, error=ValueError)
+        refuse_unknown("label", labels, self.labels, error=ValueError)
+        for number, board in enumerate(boards):
+            who = {bool(board.models), board.provider is not None, board.prompt is not None}
+            refuse(
+                partial(fault, at=("published", "boards", number)),
+                {"'models', 'provider' and 'prompt' say together who judged": len(who) > 1},
+            )
+            if judging.official_from is None:  # else they are that one's
+                named = _said([board.prompt])
+                refuse_unknown("official prompt", named, judging.official, error=ValueError)
         return self
+
+
+def _said(names: Iterable[str | None]) -> list[str]:
+    """Those that are said."""
+    return [name for name in names if name is not None]
 
 
 def find(name: str) -> tuple[Description, Path]:

@@ -274,7 +274,7 @@ def _said(benchmarks: Sequence[str], asked: Mapping[str, Any]) -> Answer:
 
 def _say_what_is_not_in_it(boards: Sequence[Board]) -> None:
     """What AlpacaEval's form has no column for."""
-    from judgebench.metrics.length_controlled import AS_PUBLISHED, LENGTH_CONTROLLED
+    from judgebench.metrics.win_rate import AS_PUBLISHED, LENGTH_CONTROLLED
     from judgebench.reports.length_calibrations import by_reason
 
     lack: dict[str, str] = {}

@@ -74,6 +74,9 @@ COMMANDS = {
     "doctor": "What is installed, reachable and configured.",
 }
 
+#: What they make stays until they end, some millions of objects at most.
+SHOW = frozenset(("leaderboard", "compare", "ranking", "gate", "nights", "report", "agreement"))
+
 MODULE_OF = {
     **dict.fromkeys(("leaderboard", "compare", "ranking", "reproduce", "verify"), "boards"),
     **dict.fromkeys(("agreement", "evaluators", "confidence", "calibrate-length"), "judges"),
@@ -152,10 +155,11 @@ def main(arguments: list[str] | None = None) -> None:
     # What ends jobs by the clock sends SIGTERM: a run ends as after Ctrl-C, and says so.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # Hundreds of questions under way are long-lived garbage to a collector that looks at every 700
-    # objects: a fifth of the time of a judgment.
-    gc.set_threshold(20_000, 10, 10)
+    # objects: a fifth of the time of a judgment. A board is all there until it is shown.
+    said = sys.argv[1:] if arguments is None else arguments
+    gc.set_threshold(20_000 if SHOW.isdisjoint(said[:1]) else 1_000_000, 10, 10)
     _prepare_streams()
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    sys.exit(run(said))
 
 
 def run(arguments: list[str]) -> int:

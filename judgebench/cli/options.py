@@ -223,13 +223,15 @@ def report(
 
 def show(found: Document | Report, form: str, outputs: Sequence[Path] = ()) -> None:
     """Print a report to stdout and write it to files."""
+    from judgebench.reports.document import Document
     from judgebench.reports.render import render
 
-    document = found.document()
+    document = found if isinstance(found, Document) else found.document()
     terminal = sys.stdout.isatty()
     width = _terminal_width() if terminal else None
     click.echo(render(document, form, width=width, colour=terminal), nl=False)
-    write_outputs(document, outputs)
+    if outputs:
+        write_outputs(document, outputs)
 
 
 def write_outputs(document: Document, outputs: Sequence[Path]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -59,5 +58,6 @@ def report(
       store: sqlite:///results/judgebench.db
     """
     document = judgebench.report(paper, store=store).document()
-    show(replace(document, standalone=standalone), form, outputs)
+    document.standalone = standalone
+    show(document, form, outputs)
     return 0

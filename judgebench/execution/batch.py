@@ -42,8 +42,18 @@ from judgebench.providers.batch import (
     batches_of,
     new_token,
 )
-from judgebench.providers.prices import Price, price_of
-from judgebench.records import Batch, BatchState, Failure, How, Request, RunManifest, Spend, Usage
+from judgebench.providers.prices import price_of
+from judgebench.records import (
+    Batch,
+    BatchState,
+    Failure,
+    How,
+    Price,
+    Request,
+    RunManifest,
+    Spend,
+    Usage,
+)
 from judgebench.store import Store
 from judgebench.store.read import OPEN
 from judgebench.yaml_file import Written, expanded, note_secrets

@@ -48,7 +48,7 @@ from judgebench.errors import (
     StoreFullError,
 )
 from judgebench.execution.batch import submit
-from judgebench.execution.generate import Generation
+from judgebench.execution.generate import Generation, selected
 from judgebench.execution.manifest import (
     FORGETTING,
     Outcome,
@@ -73,14 +73,14 @@ from judgebench.execution.resolve import (
     ResolvedSuite,
     stops_early,
 )
-from judgebench.execution.selection import selected
 from judgebench.plain_text import counted
 from judgebench.protocols import Claimant, Progress, Provider, Waiting, Writer
 from judgebench.providers.base import WindingDownError
 from judgebench.providers.http_errors import excerpt
-from judgebench.providers.replay import keep, look
-from judgebench.providers.retry import MAX_WAIT_S
+from judgebench.providers.rate_limit import MAX_WAIT_S
+from judgebench.providers.replay import look
 from judgebench.records import (
+    PLANS,
     Boundary,
     Failure,
     FailureKind,
@@ -318,7 +318,7 @@ class WorkQueue:
                     if found is pause:
                         await asyncio.sleep(PAUSE_S)
                     elif callable(found):
-                        await keep(self._stage.store, found)
+                        await self._stage.store.submit(found, asyncio.Future())
                     else:
                         self._planned.extend(found)
                 n = min(PORTION, 2 * self.slots, len(self._planned))
@@ -345,7 +345,9 @@ class WorkQueue:
         await asyncio.sleep(0)
         for call, is_there in zip(new, there, strict=True):
             if is_there:
-                await keep(self._stage.store, partial(call.reuse, run_id=self._stage.run_id))
+                await self._stage.store.submit(
+                    partial(call.reuse, run_id=self._stage.run_id), asyncio.Future()
+                )
                 self.counts.reused += 1
                 await self._go_on(call)
                 if call.key in won:
@@ -398,7 +400,7 @@ class WorkQueue:
             await self._failed(call, "reader", f"{type(error).__name__}: {error}", False)
         else:
             put = partial(call.keep, run_id=self._stage.run_id, result=result, replies=replies)
-            readable = await keep(self._stage.store, put)
+            readable = await self._stage.store.submit(put, asyncio.Future())
             self.counts.unreadable += not readable  # not in one line: others count while this waits
             self._failed_in_a_row = self._bugs_in_a_row = 0
             self.counts.done += 1
@@ -471,7 +473,7 @@ class WorkQueue:
                 place=replace(place, turn=place.turn + n),
                 at=time.time(),
             )
-            await keep(self._stage.store, methodcaller("put_failure", failure))
+            await self._stage.store.submit(methodcaller("put_failure", failure), asyncio.Future())
         self.counts.failed += len(turns)
         if self.ended is not None:
             self.ended(call.key, False)
@@ -734,17 +736,15 @@ def evaluate(
     store: Store,
     pool: ProviderPool,
     progress: Progress,
-    configuration: JsonObject,
     occasion: str | None = None,
     stack_anchors: int | None = None,
 ) -> Outcome:
     """Carry out a suite; running again does only what is missing.
 
-    What fails is in the store as a failure and in the outcome's counts; it does not end the run.
-    ``configuration`` is the suite as written, with the names of variables and not their values:
-    the manifest keeps it. On an ``occasion`` the judges are asked again about their anchors. With
-    ``stack_anchors`` local models whose answers are complete answer so many prompts of each
-    benchmark again, where their stack is another one by now.
+    What fails is in the store as a failure and in the outcome's counts; it does not end the run. On
+    an ``occasion`` the judges are asked again about their anchors. With ``stack_anchors`` local
+    models whose answers are complete answer so many prompts of each benchmark again, where their
+    stack is another one by now.
 
     Raises
     ------
@@ -756,7 +756,7 @@ def evaluate(
     ray = None if work.suite.executor is None else work.suite.executor.ray
     with (
         nullcontext(list) if ray is None else _on_ray(ray, store, pool) as warnings,
-        under_way(work, store, pool, configuration) as outcome,
+        under_way(work, store, pool) as outcome,
     ):
         run = Run(outcome, store, progress, pool)
         if store.is_leased(FORGETTING):  # what is planned must still be there when it is used
@@ -806,7 +806,6 @@ def confirm(
     store: Store,
     pool: ProviderPool,
     progress: Progress,
-    configuration: JsonObject,
 ) -> Outcome:
     """Ask the judges of a suite once more about every answer of the two models.
 
@@ -821,10 +820,11 @@ def confirm(
     """
     assignments = {one: judge_to_confirm(work, one) for one in wanted}
     about = [f"{one.benchmark}@{one.version} {one.judge} {' '.join(one.models)}" for one in wanted]
+    work = replace(work, written={**work.written, "confirms": about})
     ray = None if work.suite.executor is None else work.suite.executor.ray
     with (
         nullcontext(list) if ray is None else _on_ray(ray, store, pool) as warnings,
-        under_way(work, store, pool, {**configuration, "confirms": about}) as outcome,
+        under_way(work, store, pool) as outcome,
     ):
         run = Run(outcome, store, progress, pool)
         for group in groups(list({a.key: a for a in assignments.values()}.values())):
@@ -886,8 +886,6 @@ class Run:
         self._keep_plans(ended)
 
     def _keep_plans(self, ended: Mapping[str, JsonObject]) -> None:
-        from judgebench.metrics.sequential import PLANS
-
         plans = {
             name: one.plan.as_json() | {"ended": ended.get(name, {})}
             for name, one in self.plans.items()

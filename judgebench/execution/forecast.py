@@ -31,11 +31,11 @@ from judgebench.execution.plan import (
 from judgebench.execution.pool import ProviderPool
 from judgebench.execution.recheck import Anchors
 from judgebench.execution.resolve import Candidate, JudgeAssignment, ResolvedSuite
-from judgebench.providers.prices import Price
 from judgebench.providers.tokens import ESTIMATE, CallSize, prompt_tokens
 from judgebench.records import (
     Item,
     JsonObject,
+    Price,
     Reply,
     Request,
     Response,

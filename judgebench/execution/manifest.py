@@ -8,6 +8,7 @@ said last on this benchmark and ask no third time.
 
 from __future__ import annotations
 
+import math
 import platform
 import secrets
 import subprocess
@@ -28,7 +29,7 @@ from judgebench.execution.gpus import GpuWatch, tenants
 from judgebench.execution.pool import ProviderPool
 from judgebench.execution.resolve import JudgeAssignment, ResolvedSuite
 from judgebench.plain_text import written_out
-from judgebench.protocols import Counted, Meter, Progress, at_once
+from judgebench.protocols import Counted, Meter, Progress, Told, at_once
 from judgebench.records import FailureKind, JsonObject, RunManifest, RunState
 from judgebench.store import Store
 from judgebench.workers.process import metrics_worker
@@ -300,14 +301,12 @@ class Outcome:
 
 
 @contextmanager
-def under_way(
-    work: ResolvedSuite, store: Store, pool: ProviderPool, configuration: JsonObject
-) -> Iterator[Outcome]:
+def under_way(work: ResolvedSuite, store: Store, pool: ProviderPool) -> Iterator[Outcome]:
     """A run of a suite that lives as long as the block, and is told how it ended.
 
     However that is, no server or process is left that was started in it.
     """
-    suite = work.suite
+    suite, configuration = work.suite, work.written
     if any(getattr(one.benchmark, "groups", None) for one in work.asked):
         configuration = {**configuration, **_lm_eval_groups(work)}
     rechecked = [one for one in work.assignments if one.recheck is not None]
@@ -389,7 +388,7 @@ def end_dead_runs(store: Store) -> None:
                     store.update_run(replace(now, state="interrupted"))
 
 
-class ProgressRecorder(Counted):
+class ProgressRecorder:
     """A progress that tells another one the same, and the manifest now and then, for its readers.
 
     Only the thread of the run that writes the rest of it may tell it anything.
@@ -402,28 +401,22 @@ class ProgressRecorder(Counted):
         manifest: RunManifest,
         gpus: Callable[[], list[dict[str, float]]] = list,
     ) -> None:
-        self.begin("", None)
-        self.shown, self.store, self.manifest, self.gpus = shown, store, manifest, gpus
+        self.shown = shown if isinstance(shown, Counted) else Told(shown)
+        self.advance = self.shown.advance  # counted by who shows it, and told with the next figures
+        self.store, self.manifest, self.gpus = store, manifest, gpus
         self._began = 0.0
+        self._told_at = -math.inf
         self._first: tuple[float, int] | None = None
 
     def stage(self, name: str, total: int | None) -> None:
         self.shown.stage(name, total)
-        self.begin(name, total)
         self._began, self._first = time.time(), None
         self._tell()
 
-    def advance(self, n: int = 1, *, failed: str | None = None, waiting: bool = False) -> None:
-        self.shown.advance(n, failed=failed, waiting=waiting)
-        super().advance(n, failed=failed, waiting=waiting)
-        if time.monotonic() - self.told >= TOLD_S:
-            self._tell()
-
     def meter(self, figures: Meter) -> None:
         self.shown.meter(figures)
-        super().meter(figures)
         self._first = self._first or (time.time(), figures.tokens)
-        if time.monotonic() - self.told >= TOLD_S:
+        if time.monotonic() - self._told_at >= TOLD_S:
             self._tell()
 
     def say(self, message: str) -> None:
@@ -434,18 +427,19 @@ class ProgressRecorder(Counted):
 
         How many tokens a second is of the stage, from the first time on that they were counted.
         """
-        self.told = time.monotonic()
+        self._told_at = time.monotonic()
+        shown = self.shown
         since, tokens = self._first or (self._began, 0)
-        seconds, more = time.time() - since, self.figures.tokens - tokens
+        seconds, more = time.time() - since, shown.figures.tokens - tokens
         progress = {
-            "stage": self.name,
-            "total": self.total,
-            "done": self.done,
-            "waiting": self.waiting,
-            "failed": dict(self.failed),
+            "stage": shown.name,
+            "total": shown.total,
+            "done": shown.done,
+            "waiting": shown.waiting,
+            "failed": dict(shown.failed),
             "began": self._began,
             "at": time.time(),
-            **asdict(self.figures),
+            **asdict(shown.figures),
             "tokens_per_s": more / seconds if more > 0 and seconds > 0 else None,
             "gpus": self.gpus(),
         }

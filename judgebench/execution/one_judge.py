@@ -32,6 +32,7 @@ from judgebench.execution.gpus import placed
 from judgebench.execution.manifest import Outcome, under_way
 from judgebench.execution.plan import Answers, JudgeCall, judge_calls, stack_of, with_before
 from judgebench.execution.pool import ProviderPool, groups
+from judgebench.execution.recheck import answers_at
 from judgebench.execution.resolve import (
     JudgeAssignment,
     ResolvedBenchmark,
@@ -207,16 +208,10 @@ def stored_answers(
 
     Places are of one benchmark.
     """
-    wanted: dict[bytes, set[str]] = {}
-    for place in places:
-        for model in (place.model_key, place.opponent_key):
-            if model is not None:
-                wanted.setdefault(model, set()).add(place.item_id)
     newest: dict[tuple[bytes | None, str, int, int], Response] = {}
-    for model, ids in wanted.items():
-        on = places[0]
-        for one in reversed(store.answers_to(on.benchmark, on.version, model, ids)):
-            newest[model, one.item_id, one.sample, one.turn] = one
+    for on in places[:1]:
+        for model, one in answers_at(store, on.benchmark, on.version, places):
+            newest.setdefault((model, one.item_id, one.sample, one.turn), one)
     newest = with_before(newest)
     found: dict[VerdictSlot, tuple[Response, Response | None]] = {}
     for place in places:
@@ -284,10 +279,11 @@ def ask_judges(
         asked=(section.asked,),
         candidates=(),
         assignments=tuple(judge for judge, _ in calls),
+        written={**section.written, **about},
     )
     work = placed(work)
     wanted = {judge.key: own for judge, own in calls}
-    with under_way(work, store, pool, {**section.written, **about}) as outcome:
+    with under_way(work, store, pool) as outcome:
         with store.transaction():
             if material is not None:
                 store.put_items(material.items)
@@ -496,7 +492,6 @@ def try_out(
     store: Store,
     pool: ProviderPool,
     progress: Progress,
-    configuration: JsonObject,
 ) -> tuple[Outcome, list[Result]]:
     """Make some calls; what failed is in the outcome, everything else with what was read.
 
@@ -504,7 +499,8 @@ def try_out(
     """
     results: list[Result] = []
     total = sum(len(own) for _, own in calls)
-    with under_way(work, store, pool, {**configuration, "trial": total}) as outcome:
+    work = replace(work, written={**work.written, "trial": total})
+    with under_way(work, store, pool) as outcome:
         run = Run(outcome, store, progress, pool)
         queues = [
             run.queue(

@@ -18,11 +18,11 @@ from judgebench.protocols import Meter, Provider, Replies
 from judgebench.providers.batch import BatchCollector, BatchDeferred, Batches, batches_of
 from judgebench.providers.budget import Budget, ProjectBudget
 from judgebench.providers.compose import Providers, size_of
-from judgebench.providers.prices import Price, price_of
+from judgebench.providers.prices import price_of
 from judgebench.providers.replay import Replay
 from judgebench.providers.server import LocalServer, engine_command
 from judgebench.providers.tokens import CallSize
-from judgebench.records import Request
+from judgebench.records import Price, Request
 from judgebench.responses.identity import pinned
 from judgebench.store import Store
 from judgebench.store.read import OPEN

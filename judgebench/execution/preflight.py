@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -188,11 +189,10 @@ def ask(work: ResolvedSuite) -> Answered:
         with open_store(f"sqlite:///{folder}/asked.db") as store:
             pool = ProviderPool(suite, store)
             outcome = evaluate(
-                resolve(suite),
+                replace(resolve(suite), written={"name": suite.name}),
                 store=store,
                 pool=pool,
                 progress=NoProgress(),
-                configuration={"name": suite.name},
             )
             spend = store.spend()
     findings = []

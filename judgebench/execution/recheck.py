@@ -10,7 +10,7 @@ out.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -30,6 +30,22 @@ def recheck_of_today() -> str:
     return time.strftime("%Y-%m-%d", time.gmtime())
 
 
+def answers_at(
+    store: Store, benchmark: str, version: str, places: Iterable[VerdictSlot]
+) -> Iterator[tuple[bytes, Response]]:
+    """What models and opponents at some places of a benchmark answered to their items, by model.
+
+    Of the same answer the newest first.
+    """
+    wanted: dict[bytes, set[str]] = {}
+    for place in places:
+        for model in (place.model_key, place.opponent_key):
+            if model is not None:
+                wanted.setdefault(model, set()).add(place.item_id)
+    for model, ids in wanted.items():
+        yield from ((model, one) for one in store.answers_to(benchmark, version, model, ids))
+
+
 def seen_cases(
     store: Store, assignment: JudgeAssignment, places: Mapping[VerdictSlot, bytes]
 ) -> Iterator[tuple[VerdictSlot, Case]]:
@@ -43,19 +59,13 @@ def seen_cases(
     """
     benchmark = assignment.asked.benchmark
     items = {item.id: item for item in benchmark.items()}
-    wanted: dict[bytes, set[str]] = {}
-    for place in places:
-        for model in (place.model_key, place.opponent_key):
-            if model is not None:
-                wanted.setdefault(model, set()).add(place.item_id)
+    by_stack = {
+        (model, one.item_id, one.sample, one.stack and keys.stack_key(one.stack), one.turn): one
+        for model, one in answers_at(store, benchmark.name, benchmark.version, places)
+    }
     answers: dict[tuple[bytes | None, str, int, int], list[Response]] = {}
-    for model, ids in wanted.items():
-        by_stack = {
-            (model, one.item_id, one.sample, one.stack and keys.stack_key(one.stack), one.turn): one
-            for one in store.answers_to(benchmark.name, benchmark.version, model, ids)
-        }
-        for one in with_before(by_stack).values():
-            answers.setdefault((model, one.item_id, one.sample, one.turn), []).append(one)
+    for (model, item_id, sample, _, turn), one in with_before(by_stack).items():
+        answers.setdefault((model, item_id, sample, turn), []).append(one)
     for place, key in places.items():
         if (item := items.get(place.item_id)) is None:
             continue

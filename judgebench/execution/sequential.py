@@ -22,10 +22,10 @@ from judgebench.execution.resolve import JudgeAssignment, models_compared
 from judgebench.metrics.board_kinds import BoardKind, board, by_board
 from judgebench.metrics.measures import by_turn
 from judgebench.metrics.paired import PairedModels, head_to_head, paired_models
-from judgebench.metrics.sequential import PLANS, EarlyDecision, SequentialPlan, early_decisions
+from judgebench.metrics.sequential import EarlyDecision, SequentialPlan, early_decisions
 from judgebench.metrics.verdict_table import Columns, verdict_values
 from judgebench.plain_text import counted, dollars
-from judgebench.records import Item
+from judgebench.records import PLANS, Item
 from judgebench.stats.sequential import strata_of
 from judgebench.store import Store
 

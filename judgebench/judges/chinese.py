@@ -40,6 +40,7 @@ from judgebench.judges.prompt import (
     Plan,
     Question,
     Setup,
+    Shown,
     check_placeholders,
     messages,
     own_prompt,
@@ -61,7 +62,7 @@ from judgebench.judges.readers.upstream import (
 )
 from judgebench.keys import content_key
 from judgebench.records import Case, Score, Unreadable, Verdict
-from judgebench.template import PromptText, Shown
+from judgebench.template import PromptText
 
 QUESTION: Final = ("texts", "question")
 

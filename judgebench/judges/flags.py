@@ -104,11 +104,15 @@ def text_flags(text: str, shown: int | None = None) -> tuple[str, ...]:
     cut = () if shown is None or len(text) <= shown else ("cut",)
     if (known := _known.get(its)) is not None:
         return (*cut, *known)
-    lowered, hidden = _lowered(text)
+    lowered, hidden = (text.lower(), False) if text.isascii() else _lowered(text)
     spaced = lowered.encode("utf-8", "replace").translate(_SPACED)
     there = {word.decode() for word in _WORDS.intersection(spaced.split())}
     there.update([sign for sign in _SIGNS if sign in lowered])
-    return (*cut, *_remembered(its, lowered, there, hidden or _CONTROL in spaced))
+    hidden = hidden or _CONTROL in spaced
+    flags = _known[its] = _flags_of(lowered, there, hidden) if there or hidden else ()
+    if len(_known) > _REMEMBERED:
+        _known.clear()
+    return (*cut, *flags)
 
 
 def all_flags(texts: Sequence[str]) -> list[tuple[str, ...]]:
@@ -126,7 +130,9 @@ def all_flags(texts: Sequence[str]) -> list[tuple[str, ...]]:
         signs = [sign for sign in _SIGNS if sign.encode()[:1] in joined]
         for nth, (at, (lowered, hidden)) in enumerate(zip(at_once, its, strict=True)):
             there[nth].update([sign for sign in signs if sign in lowered])
-            found[at] = _remembered(keys[at], lowered, there[nth], hidden or nth in controls)
+            if len(_known) >= _REMEMBERED:
+                _known.clear()
+            found[at] = _known[keys[at]] = _flags_of(lowered, there[nth], hidden or nth in controls)
     return [flags or () for flags in found]
 
 
@@ -176,16 +182,10 @@ def _lowered(text: str) -> tuple[str, bool]:
     return plain.lower(), hidden
 
 
-def _remembered(
-    its: tuple[int, int], lowered: str, there: Set[str], hidden: bool
-) -> tuple[str, ...]:
-    """The flags of a text that holds these words and signs, which are kept."""
+def _flags_of(lowered: str, there: Set[str], hidden: bool) -> tuple[str, ...]:
+    """The flags of a text that holds these words and signs."""
     found = [one.flag for one in _DETECTORS if one.finds(lowered, there)] if there else []
-    flags = tuple(dict.fromkeys([*found, *(["hidden_text"] if hidden else [])]))
-    if len(_known) >= _REMEMBERED:
-        _known.clear()
-    _known[its] = flags
-    return flags
+    return tuple(dict.fromkeys([*found, *(["hidden_text"] if hidden else [])]))
 
 
 _UNSEEN = re.compile(

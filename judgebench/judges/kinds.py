@@ -56,8 +56,11 @@ from judgebench.judges.prompt import (
     Plan,
     Question,
     Setup,
+    Shown,
     check_placeholders,
     chosen_prompt,
+    code_for,
+    cut,
     messages,
     own_prompt,
     soft_question,
@@ -93,16 +96,7 @@ from judgebench.records import (
     Score,
     Verdict,
 )
-from judgebench.template import (
-    PromptText,
-    Shown,
-    code_for,
-    cut,
-    fill,
-    lettered,
-    letters,
-    right_letter,
-)
+from judgebench.template import PromptText, fill, lettered, letters, right_letter
 
 EXAMPLES: Final = "examples"
 """The option of ``stated_confidence`` that is of one model, if a suite gives a file of them."""

@@ -25,7 +25,7 @@ from typing import Any, Final
 
 from judgebench.config import Section, check
 from judgebench.dialogue import Dialogue
-from judgebench.judges.prompt import Answerer, Cut, answerer
+from judgebench.judges.prompt import Answerer, Cut, answerer, cut
 from judgebench.protocols import JudgeSettings
 from judgebench.records import (
     Case,
@@ -38,7 +38,6 @@ from judgebench.records import (
     Seen,
     Unreadable,
 )
-from judgebench.template import cut
 
 READER_VERSION = "1"
 SHARES = frozenset(

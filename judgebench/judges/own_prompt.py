@@ -33,8 +33,12 @@ from judgebench.judges.prompt import (
     Plan,
     Question,
     Setup,
+    code_for,
+    conversation,
+    framed,
     messages,
     own_prompt,
+    shown_answer,
     soft_question,
 )
 from judgebench.judges.readers.own import (
@@ -59,7 +63,7 @@ from judgebench.records import (
     Unreadable,
     Verdict,
 )
-from judgebench.template import PromptText, code_for, conversation, framed, shown_answer
+from judgebench.template import PromptText
 
 OWN: Final = "own"
 """The name of the prompt among those of `JudgeSettings.prompts`."""

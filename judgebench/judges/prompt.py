@@ -7,7 +7,9 @@ answer stay part of the answer.
 
 from __future__ import annotations
 
+import hashlib
 import re
+import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import resources
@@ -42,13 +44,14 @@ from judgebench.records import (
     JudgeSpec,
     Message,
     Reply,
+    Response,
     Role,
     ScoreRequest,
     Seen,
     Unreadable,
     Verdict,
 )
-from judgebench.template import PLACEHOLDER, PromptText, pieces
+from judgebench.template import CODE_DIGITS, PLACEHOLDER, PromptText, refuse_unfilled
 
 OFFICIAL = "official/"
 #: The line break before the end is the frame's; what else there is of white space was written.
@@ -124,8 +127,11 @@ def messages(
     values = {**of_judge, **of_case}
     asked = []
     for role, text in parts or [("user", prompt.text)]:
-        filled = pieces(prompt.name, text, values)
-        placeholders = PLACEHOLDER.findall(text)
+        filled = PLACEHOLDER.split(text)  # text, a placeholder, text, and so on
+        placeholders = filled[1::2]
+        if unknown := {*placeholders} - values.keys():
+            refuse_unfilled(prompt, unknown, values)
+        filled[1::2] = [values[name] for name in placeholders]
         n = next((n for n, name in enumerate(placeholders) if name in of_case), len(placeholders))
         constant = sum(map(len, filled[: 2 * n + 1]))
         message = Message(role=cast("Role", role), content="".join(filled), constant=constant)
@@ -578,3 +584,116 @@ class Kind(Generic[OptionsT]):
             read=plan.read,
             mends=plan.mends,
         )
+
+
+# Where a text begins and ends in a prompt ---------------------------------------------------------
+#
+# Answers are data, and cannot pretend to end. Each text of a case stands between two lines that
+# carry a code. The code is chosen after the texts are known, so that none of them can hold it, and
+# from nothing but the texts, so that the same case is always asked in the same words. It comes
+# after the constant part of a prompt, which providers cache.
+
+
+def cut(text: str, limit: int) -> str:
+    """A text of at most ``limit`` characters, with what was left out said in its middle."""
+    if len(text) <= limit:
+        return text
+    head = (limit + 1) // 2
+    tail = limit - head
+    gone = len(text) - limit
+    return f"{text[:head]}\n[… {gone} characters left out …]\n{text[len(text) - tail :]}"
+
+
+_TO_DIGITS = bytes.maketrans(b"ABCDEFOolI|", b"abcdef00111")
+_NO_DIGITS = bytes(set(range(256)) - set(b"0123456789abcdefABCDEFOolI|"))
+#: Greek and Cyrillic letters that look like a hex digit, and the digits.
+_LETTERS = "\u0391\u0392\u0395\u039f\u03b1\u03bf\u0406\u0410\u0412\u0415"
+_LETTERS += "\u041e\u0421\u042c\u0430\u0435\u043e\u0441\u04c0\u0501"
+_ALIKE = dict(zip(_LETTERS, "abe0a01abe0cbae0c1d", strict=True))
+_LOOKS_ALIKE = re.compile(f"[{_LETTERS}]")
+
+
+def code_for(*texts: str) -> str:
+    """Six hex digits that stand in none of the texts, the same for the same texts.
+
+    Counted up from the texts' hash until one is free: however a text was made, it was made before
+    its code was known. A code in capitals, in wide letters or with something between its digits
+    stands there too: six digits are few enough to try texts until one holds such a copy of its own
+    code, which a judge could take for the real one.
+    """
+    joined = "\n".join(texts)
+    alike = joined
+    if not joined.isascii():
+        alike = unicodedata.normalize("NFKD", joined)
+        alike = _LOOKS_ALIKE.sub(lambda letter: _ALIKE[letter[0]], alike)
+    # All that reads as a hex digit, without what stands between.
+    digits = alike.encode("ascii", "ignore").translate(_TO_DIGITS, _NO_DIGITS).decode("ascii")
+    count = 0
+    while True:
+        seed = f"{count}\n{joined}".encode("utf-8", "surrogatepass")
+        code = hashlib.sha256(seed).hexdigest()[:CODE_DIGITS]
+        if code not in digits:
+            return code
+        count += 1
+
+
+def framed(code: str, name: str, text: str) -> str:
+    """A text between its two lines, each of which says what is between them."""
+    return f"<<{code}: {name} begins>>\n{text}\n<<{code}: {name} ends>>"
+
+
+def conversation(turns: Sequence[Message]) -> str:
+    """What was asked: the question itself, or all turns with who spoke."""
+    if len(turns) == 1:
+        return turns[0].content
+    return "\n\n".join(f"{turn.role}: {turn.content}" for turn in turns)
+
+
+def shown_answer(response: Response, limit: int, *, of_two: bool) -> str:
+    """An answer; of two conversations all of its turns, since the question tells neither's."""
+    if not (of_two and response.before):
+        return cut(response.text, limit)
+    texts = (*response.before, response.text)
+    return "\n\n".join(f"answer {n}: {cut(text, limit)}" for n, text in enumerate(texts, 1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """The texts of a case as a judge is shown them, with the code that stands in none of them."""
+
+    question: str
+    references: str
+    answers: tuple[str, ...]
+    instructions: str
+    code: str
+
+    @classmethod
+    def of(cls, case: Case, *, max_answer_chars: int) -> Shown:
+        """A case with all its answers cut by the same limit."""
+        question = conversation(case.item.turns)
+        references = "\n".join(dict.fromkeys(case.item.references))
+        two = len(case.responses) > 1
+        answers = tuple(
+            shown_answer(response, max_answer_chars, of_two=two) for response in case.responses
+        )
+        instructions = case.instructions or ""
+        return cls(
+            question=question,
+            references=references,
+            answers=answers,
+            instructions=instructions,
+            code=code_for(instructions, question, references, *answers),
+        )
+
+    def texts(self, *names: str) -> str:
+        """All of it between its lines, the answers under these names."""
+        named = {"question": self.question, "reference": self.references}
+        named |= dict(zip(names, self.answers, strict=True))
+        blocks = [
+            framed(self.code, name, text)
+            for name, text in named.items()
+            if text.strip() or name != "reference"
+        ]
+        if self.instructions:  # the benchmark's own, not an answer's: said, not framed
+            blocks.insert(0, f"For this question in particular: {self.instructions}")
+        return "\n\n".join(blocks)

@@ -22,7 +22,20 @@ from pydantic import Field
 
 from judgebench.dialogue import reads
 from judgebench.judges.lexical import refuse_a_model
-from judgebench.judges.prompt import Cut, Kind, Options, Plan, Question, Setup, messages, own_prompt
+from judgebench.judges.prompt import (
+    Cut,
+    Kind,
+    Options,
+    Plan,
+    Question,
+    Setup,
+    code_for,
+    conversation,
+    cut,
+    framed,
+    messages,
+    own_prompt,
+)
 from judgebench.judges.readers.json import json_object, json_schema, listed
 from judgebench.records import (
     COMPLIANCE,
@@ -39,7 +52,6 @@ from judgebench.records import (
     Unreadable,
     Verdict,
 )
-from judgebench.template import code_for, conversation, cut, framed
 
 OPENINGS: Final = (
     "sorry", "i'm sorry", "i am sorry", "i apologize", "i apologise", "no,", "no.", "i cannot",

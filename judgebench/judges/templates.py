@@ -33,12 +33,22 @@ from judgebench.judges.own_prompt import (
     prompt_parts,
     with_notice,
 )
-from judgebench.judges.prompt import Cut, Kind, Plan, Question, Setup, Template
+from judgebench.judges.prompt import (
+    Cut,
+    Kind,
+    Plan,
+    Question,
+    Setup,
+    Template,
+    code_for,
+    conversation,
+    cut,
+)
 from judgebench.judges.readers.own import own_words
 from judgebench.judges.readers.upstream import READERS
 from judgebench.keys import canonical_json, text_sha
 from judgebench.records import Case, Message, Reply, Role, Unreadable, Verdict
-from judgebench.template import PLACEHOLDER, PromptText, code_for, conversation, cut
+from judgebench.template import PLACEHOLDER, PromptText
 
 OWN: Final = "own/"
 """What the name of a benchmark's own wording begins with, among its prompts."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
-from judgebench.columns import coded
+from judgebench.columns import coded, counted
 from judgebench.metrics.board_kinds import BoardKind, read_board
 from judgebench.metrics.intervals import LEAST, Intervals
-from judgebench.metrics.item_means import ItemMeans, item_means
-from judgebench.metrics.measures import JUDGE_NOISE, Groups, Measure, by_group, judge_noise, mean_of
+from judgebench.metrics.item_means import item_means
+from judgebench.metrics.measures import JUDGE_NOISE, Groups, by_group, judge_noise, mean_of
 from judgebench.metrics.ranked_rows import Measured, Standing, judge_by_judge
 from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable, verdict_values
 from judgebench.records import BINARY
@@ -39,6 +41,16 @@ def of_rate(
     kept = dict.fromkeys(labels, "other") | dict.fromkeys(which, name)
     said = coded(columns["label"]).mapped(lambda one: kept.get(one, one))
     return {**columns, "label": said}, ("other", name)
+
+
+def undeclared(columns: Columns, labels: Sequence[str]) -> dict[str, Counter[str]]:
+    """By judge, the labels that are not declared and so count as unreadable, with how many."""
+    found: dict[str, Counter[str]] = {}
+    said = counted(columns["kind"], columns["judge"], columns["label"])
+    for (kind, judge, label), n in said.items():
+        if kind == "label" and label not in labels:
+            found.setdefault(judge, Counter())[label] += n
+    return found
 
 
 def accuracies(
@@ -81,9 +93,7 @@ def accuracies(
         were asked repeatedly `judge_noise`; with ``rates``
         `<rate>` and `<rate>/<group>`. Best model first within each judge, judges in order of name.
     """
-
-    def share(some: ItemMeans) -> Measure:
-        return mean_of(some, proportion=True, least=LEAST)
+    share = partial(mean_of, proportion=True, least=LEAST)
 
     def measured(table: VerdictTable, rows: Ints) -> Measured:
         means = item_means(table, rows, table.values, ends=(0.0, 1.0))
@@ -94,14 +104,15 @@ def accuracies(
                 measures[ACCURACY], top=nothing, bottom=nothing, worst=None, best=None,
                 undefined=NO_ONE_NUMBER,
             )  # fmt: skip
-        else:
+        elif groups:
             measures |= by_group(ACCURACY, table, means, groups, share)
         for name, which in (rates or {}).items():
             of = verdict_values(table.columns, "label", labels, which)
             its = item_means(table, rows, of, ends=(0.0, 1.0))
             measures |= {} if apart else {name: share(its)}
             measures |= by_group(name, table, its, groups, share)
-        measures[JUDGE_NOISE] = judge_noise(table, rows, table.values)
+        if table.again:
+            measures[JUDGE_NOISE] = judge_noise(table, rows, table.values)
         return Measured(means=means, width=1.0, measures=measures)
 
     return judge_by_judge(

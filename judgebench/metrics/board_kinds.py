@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from judgebench.columns import Bools, Column, Ints, counted, paired, same, select_rows
+from judgebench.columns import Ints, counted, paired, same, select_rows
 from judgebench.metrics.registry import OF_VERDICTS, Metric
 from judgebench.metrics.verdict_table import FAILED, Columns, VerdictTable, read_table
 from judgebench.records import BINARY, SCORING
@@ -53,21 +53,22 @@ def by_board(columns: Columns) -> dict[BoardKind, Ints]:
 def boards(columns: Columns) -> dict[BoardKind, Columns]:
     """The columns of each board there is, as `by_board` tells them apart."""
     kinds, codes = _sorted_out(columns)
-    return {which: _of(columns, codes == number) for number, which in enumerate(kinds)}
-
-
-def _of(columns: Columns, its: Bools) -> Columns:
-    return columns if its.all() else select_rows(columns, np.flatnonzero(its))
+    found = {}
+    for number, which in enumerate(kinds):
+        its = codes == number
+        found[which] = columns if its.all() else select_rows(columns, np.flatnonzero(its))
+    return found
 
 
 def _sorted_out(columns: Columns) -> tuple[list[BoardKind], Ints]:
     """The boards there are, in order, and of each row the place of its own; -1 if it has none."""
-    judges = paired(columns["judge"], _column(columns, "opponent"))
+    nothing = same(None, len(columns["kind"]))
+    judges = paired(columns["judge"], columns.get("opponent", nothing))
     about = paired(columns["kind"], judges).mapped(lambda one: (one[0], *one[1]))
     said = set(about.values)
     scoring = {
         judge
-        for judge, way in counted(columns["judge"], _column(columns, "judge_kind"))
+        for judge, way in counted(columns["judge"], columns.get("judge_kind", nothing))
         if ("score", judge, None) in said or way in SCORING
     }
     found: list[BoardKind | None] = []
@@ -90,14 +91,10 @@ def _sorted_out(columns: Columns) -> tuple[list[BoardKind], Ints]:
 
 def board(columns: Columns, which: BoardKind) -> Columns:
     """The rows of one board."""
-    kinds, codes = _sorted_out(columns)
-    return _of(columns, codes == (kinds.index(which) if which in kinds else len(kinds)))
+    found = boards(columns).get(which)
+    return select_rows(columns, NO_ROWS) if found is None else found
 
 
 def read_board(columns: Columns, which: BoardKind, labels: Sequence[str] = BINARY) -> VerdictTable:
     """The verdicts of one board, with their values."""
     return read_table(board(columns, which), kind=which.kind, labels=labels)
-
-
-def _column(columns: Columns, name: str) -> Column:
-    return columns[name] if name in columns else same(None, len(columns["kind"]))

@@ -64,6 +64,9 @@ def with_failures(
     dict
         All columns of the verdicts and those named here, and ``failure_kind``.
     """
+    n = len(verdicts["item_id"])
+    names = (*_Where._fields, "kind", "judge_kind", "failure_kind")
+    held = {**{name: same(_DEFAULTS.get(name), n) for name in names}, **verdicts}
     absent: dict[_Where, Any] = {}
     if len(failures["item_id"]):
         failed = list(zip(_places(failures), failures["kind"], strict=True))
@@ -91,15 +94,16 @@ def with_failures(
             for item, turn in expected
         )
         absent |= {place: NOT_ASKED for place in every if _about(place) not in asked}
-    ways, n = _ways(verdicts) | _ways(failures), len(verdicts["item_id"])
+    if not absent:
+        return held
+    ways = _ways(verdicts) | _ways(failures)
     added: dict[str, Sequence[Any]] = {
         **{name: [getattr(place, name) for place in absent] for name in _Where._fields},
         "kind": [FAILED] * len(absent),
         "judge_kind": [ways.get(place.judge or "") for place in absent],
         "failure_kind": list(absent.values()),
     }
-    held = {**{name: same(_DEFAULTS.get(name), n) for name in added}, **verdicts}
-    return together(held, added) if absent else held
+    return together(held, added)
 
 
 _QUESTION = ("judge", "item_id", "model", "turn", "opponent")

@@ -7,7 +7,6 @@ verdict. So two judges, or a judge and people, are held against each other in on
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, partial
@@ -349,16 +348,6 @@ def _settled(said: Codes, cell: Ints, n_cells: int, *, n_labels: int) -> Codes:
     clear = most_frequent(votes)
     codes[votes.any(axis=0)] = UNREADABLE
     return np.where(clear >= 0, clear, codes).astype(np.int8)
-
-
-def undeclared(columns: Columns, labels: Sequence[str]) -> dict[str, Counter[str]]:
-    """By judge, the labels that are not declared and so count as unreadable, with how many."""
-    found: dict[str, Counter[str]] = {}
-    said = counted(columns["kind"], columns["judge"], columns["label"])
-    for (kind, judge, label), n in said.items():
-        if kind == "label" and label not in labels:
-            found.setdefault(judge, Counter())[label] += n
-    return found
 
 
 def majority(votes: Codes, *, n_labels: int) -> Codes:

@@ -20,13 +20,14 @@ from judgebench.metrics.intervals import Floats, Interval, Intervals, as_estimat
 from judgebench.metrics.item_means import ItemMeans, item_means
 from judgebench.metrics.paired import BASELINE, CANDIDATE, PairedModels, PairedTests
 from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable
+from judgebench.metrics.win_rate import AS_PUBLISHED, LENGTH_CONTROLLED, PUBLISHED_ERROR
 from judgebench.plain_text import in_natural_order
 from judgebench.records import Estimate
 from judgebench.stats import length_control
 from judgebench.stats.length_control import CANDIDATES, MIN_VALID, Anchors, LengthControl
 from judgebench.stats.paired_bootstrap import bootstrap_test
 from judgebench.stats.paired_tests import PairedTest
-from judgebench.stats.resample import expanded_level, replicate_covariance
+from judgebench.stats.resample import expanded_level, replicate_covariance, side_by_side
 
 Origin: TypeAlias = Literal["published", "recovered", "own"]
 
@@ -89,10 +90,6 @@ def from_json(content: Mapping[str, Any], note: str) -> LengthCalibration:
         anchors=None if anchors is None else Anchors(**anchors),
     )
 
-
-LENGTH_CONTROLLED = "length_controlled_win_rate"
-AS_PUBLISHED = f"{LENGTH_CONTROLLED}/compat"
-PUBLISHED_ERROR = "lc_standard_error/compat"
 
 Lengths = Mapping[tuple[str, str], float]
 """Characters of a model's answer to an item, by model and item; the mean over samples."""
@@ -243,22 +240,33 @@ def exact(
         known, or with answers to items without a calibrated difficulty.
     """
     difficulty = np.array([calibration.difficulty.get(item, math.nan) for item in one.items])
-    fits = [
-        length_control.exact(
-            preference, difference, difficulty,
-            anchors=calibration.anchors, c=calibration.c, min_valid=min_valid,
-        )
-        for preference, difference in zip(one.preference, one.difference, strict=True)
-    ]  # fmt: skip
-    drawn = [
-        length_control.replicates(
-            one.preference, one.difference, difficulty,
-            fits=fits, weights=weights.take(one.place, axis=1), anchors=calibration.anchors,
-        )
+    # Whole numbers, in as few digits as they need.
+    blocks = [
+        weights.take(one.place, axis=1).astype(np.float32)
         for weights in intervals.resamples(one.board_items).weights()
-    ]  # fmt: skip
+    ]
+    anchors = calibration.anchors
+
+    def of_model(m: int) -> tuple[LengthControl, Floats]:
+        preference, difference = one.preference[m], one.difference[m]
+        fit = length_control.exact(
+            preference, difference, difficulty,
+            anchors=anchors, c=calibration.c, min_valid=min_valid,
+        )  # fmt: skip
+        drawn = [
+            length_control.replicates(
+                preference, difference, difficulty, fits=[fit], weights=block, anchors=anchors
+            )
+            for block in blocks
+        ]
+        return fit, np.concatenate([[[fit.value]], *drawn])
+
+    # While one model is fitted, which is many small steps, another's replicates are summed.
+    with side_by_side(len(one.models)) as each:
+        found = each(of_model, range(len(one.models)))
+    fits = [fit for fit, _ in found]
     n_valid = np.array([fit.n_valid for fit in fits], dtype=np.float64)
-    scores = np.concatenate([np.array([[fit.value for fit in fits]]), *drawn])
+    scores = np.concatenate([scores for _, scores in found], axis=1)
     free = np.maximum(n_valid - PARAMETERS, 1.0)
     wider = np.sqrt(np.maximum(n_valid, 1.0) / free)
     estimates = {}

@@ -104,25 +104,25 @@ def mean_of(
     means: ItemMeans, *, unit: float = 1.0, proportion: bool = False, least: float = 0.0
 ) -> Measure:
     """The mean over items of what is there."""
-    there = ~np.isnan(means.mean)
+    there, ends = ~np.isnan(means.mean), list[Floats | None]()
+    for values in (means.worst, means.best):
+        if values is None:
+            ends.append(None)
+            continue
+        expected = ~np.isnan(values)  # an answer of the model
+        known = values if expected.all() else np.where(expected, values, 0.0)
+        ends.append(quotient(known.sum(axis=0), expected.sum(axis=0)))
     return Measure(
         top=np.where(there, means.mean, 0.0),
         bottom=there.astype(np.float64),
         n=means.readable.sum(axis=0),
         missing=(means.expected - means.readable).sum(axis=0),
-        worst=None if means.worst is None else _mean_of_expected(means.worst),
-        best=None if means.best is None else _mean_of_expected(means.best),
+        worst=ends[0],
+        best=ends[1],
         unit=unit,
         proportion=proportion,
         least=least,
     )
-
-
-def _mean_of_expected(values: Floats) -> Floats:
-    """Over the items of which a model was expected to have an answer."""
-    there = ~np.isnan(values)
-    known = values if there.all() else np.where(there, values, 0.0)
-    return quotient(known.sum(axis=0), there.sum(axis=0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,9 +150,9 @@ def estimated(
     left_out = measure.quotient(leave_one_out_sums(contributions)) if bca else None
     ends = wanted.ends(scores, left_out)
     units = (measure.counted(contributions) > 0).sum(axis=0)
-
-    def one(m: int) -> Estimate:
-        value, n_units = float(scores[0, m]), int(units[m])
+    made = []
+    for m, n_units in enumerate(units.tolist()):
+        value = float(scores[0, m])
         found = None
         if measure.proportion:
             found = wilson(value, n_units, level=wanted.level, least=measure.least)
@@ -175,7 +175,7 @@ def estimated(
         elif found is None and measure.few is not None and measure.few[m]:
             found = math.nan, math.nan, "no interval: too few items of a part"
         low, high, method = found or ends.at(m)
-        return as_estimate(
+        estimate = as_estimate(
             value * measure.unit,
             (low * measure.unit, high * measure.unit, method),
             n=int(measure.n[m]),
@@ -186,8 +186,8 @@ def estimated(
             worst_low=None if measure.worst is None else float(measure.worst[m]) * measure.unit,
             worst_high=None if measure.best is None else float(measure.best[m]) * measure.unit,
         )
-
-    return Estimated(scores=scores, estimates=tuple(one(m) for m in range(len(units))))
+        made.append(estimate)
+    return Estimated(scores=scores, estimates=tuple(made))
 
 
 TURN = "turn "
@@ -539,7 +539,7 @@ def judge_noise(table: VerdictTable, rows: Ints, values: Floats, *, unit: float 
         nan where a verdict is unreadable or was not had.
     """
     n_cells = table.shape[0] * table.shape[1]
-    read = rows[~np.isnan(values[rows])] if table.again else rows[:0]
+    read = rows[~np.isnan(values[rows])]
     askings, asking_of = codes_there(table.askings(read))
     if len(askings) == len(read):
         read, asking_of = read[:0], asking_of[:0]
@@ -551,8 +551,6 @@ def judge_noise(table: VerdictTable, rows: Ints, values: Floats, *, unit: float 
     freedom = 1.0 - 1.0 / repeats[asking_of][again]
 
     def by_cell(weights: Floats) -> Floats:
-        if not len(cell):  # as of most boards: nothing was asked again
-            return np.broadcast_to(np.float64(0.0), table.shape)
         return (
             np.bincount(cell, weights, n_cells).astype(np.float64, copy=False).reshape(table.shape)
         )

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from judgebench.metrics.failed_rows import missing_counts
 from judgebench.metrics.intervals import Floats, Intervals
@@ -100,7 +99,9 @@ def judge_by_judge(
         Best model first within each judge, judges in order of name. A model that a judge was not
         asked about is not on its board.
     """
-    assignments: list[_Seat] = []
+    resamples = intervals.resamples(table.units)
+    resamples.begin()
+    seats: list[tuple[str, Mapping[str, Measure], float, Mapping[str, Mapping[str, int]]]] = []
     of_units: list[Contributions] = []
     for judge, rows in table.by_judge():
         one = measured(table, rows)
@@ -124,80 +125,52 @@ def judge_by_judge(
             Contributions(m.of_units(table.unit_of, len(table.units))) for m in shown.values()
         ]
         of_all = {name: replace(m, top=_GONE, bottom=_GONE) for name, m in shown.items()}
-        assignments.append(_Seat(judge, of_all, width, counts))
+        seats.append((judge, of_all, width, counts))
         del shown
-    models, units = table.models, table.units
+    models = table.models
     del table  # its rows are many, and measures are of items
     # All at once: draws that are too many to be kept are made anew for each call.
-    sums = zip(of_units, intervals.resamples(units).sums(of_units), strict=True)
+    sums = zip(of_units, resamples.sums(of_units), strict=True)
     found: list[Standing] = []
-    for assignment in assignments:
-        its: dict[str, tuple[Measure, Floats, Floats]] = {}
-        for name, measure in assignment.measures.items():
+    for judge, measures, width, of_models in seats:
+        estimates, places = {}, list[Places]()
+        for name, measure in measures.items():
             contributions, replicates = next(sums)
-            its[name] = measure, contributions.values, replicates
-        placed = _ranks_of(
-            next(iter(its.values())), assignment.width, intervals, mask_of(models, ranked)
-        )
-        estimates = {name: estimated(*one, intervals).estimates for name, one in its.items()}
-        found += _board(assignment, models, estimates, placed)
+            values = contributions.values
+            estimates[name] = estimated(measure, values, replicates, intervals).estimates
+            if places:
+                continue
+            value = measure.quotient(replicates[0])
+            counting = np.array([effective_n(of) for of in measure.counted(values).T])
+            left_out = measure.quotient(leave_one_out_sums(values))
+            places = ranks(
+                value,
+                jackknife_covariance(value, left_out, units=counting),
+                units=counting,
+                width=width,
+                intervals=intervals,
+                models=models,
+                ranked=ranked,
+            )
+        board = [
+            Standing(
+                judge=judge,
+                model=model,
+                metrics={name: of[m] for name, of in estimates.items()},
+                rank=rank,
+                rank_low=low,
+                rank_high=high,
+                counts=of_models[model],
+            )
+            for m, (model, (rank, low, high)) in enumerate(zip(models, places, strict=True))
+            if model in of_models
+        ]
+        found += sorted(board, key=lambda row: (row.rank or math.inf, row.model))
     return tuple(found)
-
-
-class _Seat(NamedTuple):
-    """A judge with the measures that are shown and the counts of each model."""
-
-    judge: str
-    measures: Mapping[str, Measure]
-    width: float
-    counts: Mapping[str, Mapping[str, int]]
 
 
 _GONE: Floats = np.zeros((0, 0))
 """What was of items, when its contributions have been taken."""
-
-
-def _board(
-    assignment: _Seat,
-    models: tuple[str, ...],
-    estimates: Mapping[str, Sequence[Estimate]],
-    placed: Sequence[Places],
-) -> list[Standing]:
-    rows = [
-        Standing(
-            judge=assignment.judge,
-            model=model,
-            metrics={name: of[m] for name, of in estimates.items()},
-            rank=placed[m][0],
-            rank_low=placed[m][1],
-            rank_high=placed[m][2],
-            counts=assignment.counts[model],
-        )
-        for m, model in enumerate(models)
-        if model in assignment.counts
-    ]
-    return sorted(rows, key=lambda row: (row.rank or math.inf, row.model))
-
-
-def mask_of(models: Sequence[str], ranked: Collection[str] | None) -> NDArray[np.bool_]:
-    """Which of the models are ranked; all if None."""
-    return np.array([ranked is None or model in ranked for model in models], dtype=np.bool_)
-
-
-def _ranks_of(
-    leading: tuple[Measure, Floats, Floats],
-    width: float,
-    intervals: Intervals,
-    ranked: NDArray[np.bool_],
-) -> list[Places]:
-    """By a measure, its contributions and the sums of these."""
-    measure, contributions, sums = leading
-    values = measure.quotient(sums[0])
-    counted = measure.counted(contributions)
-    units = np.array([effective_n(one) for one in counted.T])
-    left_out = measure.quotient(leave_one_out_sums(contributions))
-    covariance = jackknife_covariance(values, left_out, units=units)
-    return ranks(values, covariance, units=units, width=width, intervals=intervals, ranked=ranked)
 
 
 def ranks(
@@ -207,7 +180,8 @@ def ranks(
     units: Floats,
     width: float,
     intervals: Intervals,
-    ranked: NDArray[np.bool_] | None = None,
+    models: Sequence[str] = (),
+    ranked: Collection[str] | None = None,
 ) -> list[Places]:
     """The rank of each model with the ends of its set, see `judgebench.stats.ranking.rank_sets`.
 
@@ -217,8 +191,9 @@ def ranks(
     covariance : float array, shape (models, models)
     width
         Of the scale that the values are on.
-    ranked : bool array, shape (models,), optional
-        The others are as if they were not there, and have no rank.
+    models, ranked
+        All, and those that are ranked, if not all: the others are as if they were not there, and
+        have no rank.
 
     Returns
     -------
@@ -226,7 +201,7 @@ def ranks(
         None for a model whose value is nan.
     """
     if ranked is not None:
-        values = np.where(ranked, values, np.nan)
+        values = np.where([model in ranked for model in models], values, np.nan)
     # Equal shares of thirds must tie whatever the order in which they were added up.
     rounded = np.round(values, 12)
     better = np.greater.outer(rounded, rounded).sum(axis=0)

@@ -130,7 +130,8 @@ def scores(
             for name, column in means_of.items()
         }
         measures = {name: _said_why(taken, name, mean_of(mean)) for name, mean in means.items()}
-        measures |= by_group(SCORE, table, means[SCORE], groups, mean_of)
+        if groups:
+            measures |= by_group(SCORE, table, means[SCORE], groups, mean_of)
         for part in (f"{DIMENSION}{one}" for one in grouped):
             if part in means:
                 measures |= by_group(part, table, means[part], groups, mean_of)
@@ -153,7 +154,8 @@ def scores(
             measures[f"{UNREAD_AS}{unread_as:g}"] = mean_of(
                 item_means(table, rows, kept, ends=NO_ENDS)
             )
-        measures[JUDGE_NOISE] = judge_noise(table, rows, table.values)
+        if table.again:
+            measures[JUDGE_NOISE] = judge_noise(table, rows, table.values)
         if str(rows_of(taken["judge"], rows[:1])[0]).startswith(LM_EVAL):
             measures[STDERR] = standard_error_of(means[SCORE])
         if len(scales) > 1:

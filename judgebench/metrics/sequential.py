@@ -20,9 +20,6 @@ from judgebench.stats.gate_rule import Direction
 from judgebench.stats.resample import content_seed
 from judgebench.stats.sequential import SHAPE, SHAPE_WITH_STRATA, Floats
 
-PLANS = "sequential_plans"
-"""What a manifest's configuration calls them, by judge and benchmark."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SequentialPlan:

@@ -160,10 +160,13 @@ def read_table(
 
     of_models = _joined(item_of, model_of, max(1, len(models)))
     del item_of, model_of
-    answers, answer_of = _compact(_joined(of_models, sample_of))
-    del of_models
+    of_answers = _joined(of_models, sample_of)
+    answers, answer_of = compact(of_answers, _width(of_answers))
+    del of_models, of_answers
     places, again = _joined(_joined(answer_of, judge_of), order_of), _width(repeat_of) > 1
-    _refuse_twice(_joined(_compact(places)[1], repeat_of) if again else places, columns)
+    if again:
+        places = _joined(compact(places, _width(places))[1], repeat_of)
+    _refuse_twice(places, columns)
     del places
     units, unit_of = units_of(items, columns)
     cell_of = narrow(answers // _width(sample_of))
@@ -291,10 +294,6 @@ def codes_there(codes: Ints) -> tuple[Ints, Ints]:
     least = int(codes.min()) if len(codes) else 0
     found, place = compact(codes - least, _width(codes) - least)
     return found + least, place
-
-
-def _compact(codes: Ints) -> tuple[Ints, Ints]:
-    return compact(codes, _width(codes))
 
 
 def narrow(codes: Ints) -> Ints:

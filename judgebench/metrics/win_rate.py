@@ -33,6 +33,9 @@ from judgebench.records import Estimate
 from judgebench.stats.resample import content_seed
 
 WIN_RATE = "win_rate"
+LENGTH_CONTROLLED = "length_controlled_win_rate"
+AS_PUBLISHED = f"{LENGTH_CONTROLLED}/compat"
+PUBLISHED_ERROR = "lc_standard_error/compat"
 ORDER_FLIPS = "order_flips"
 PERCENT = 100.0
 WON, TIED, LOST = 1.0, 0.5, 0.0
@@ -92,9 +95,7 @@ def win_rates(
         the orders disagree about the winner; and where judges were asked repeatedly `judge_noise`.
         ``counts`` have the items won, lost and tied.
     """
-
-    def share(some: ItemMeans) -> Measure:
-        return mean_of(some, unit=PERCENT, proportion=True, least=LEAST)
+    share = partial(mean_of, unit=PERCENT, proportion=True, least=LEAST)
 
     def measured(table: VerdictTable, rows: Ints) -> Measured:
         values, order = table.values, table.columns.get("order", same("single", len(table.values)))
@@ -108,6 +109,9 @@ def win_rates(
         if weighted is not None:
             cells = weighted_cells(table, rows, weighted.clear)
         before = weighted_measures(cells, weighted, means)
+        noise = {}
+        if table.again:
+            noise[JUDGE_NOISE] = judge_noise(table, rows, values, unit=PERCENT)
         discrete = replace(
             means,
             mean=won,
@@ -122,10 +126,10 @@ def win_rates(
                 WIN_RATE: share(means),
                 **before,
                 "discrete_win_rate": share(discrete),
-                **by_group(WIN_RATE, table, means, groups, share),
+                **(by_group(WIN_RATE, table, means, groups, share) if groups else {}),
                 STANDARD_ERROR: standard_error_of(means, unit=PERCENT),
                 ORDER_FLIPS: _order_flips(first, second),
-                JUDGE_NOISE: judge_noise(table, rows, values, unit=PERCENT),
+                **noise,
             },
             counts={
                 "n_wins": (won == WON).sum(axis=0),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -22,20 +22,19 @@ from judgebench.providers.batch import (
     read_lines,
     text_of,
 )
-from judgebench.providers.capabilities import (
+from judgebench.providers.capabilities import Capabilities, reasoning_room
+from judgebench.providers.http import (
     SAMPLING,
-    Capabilities,
-    reasoning_room,
+    Api,
+    OfficialProvider,
+    ProviderInfo,
     supported_params,
 )
-from judgebench.providers.http import Api, OfficialProvider, ProviderInfo
 from judgebench.records import (
-    MOST_TOKENS,
     NOT_SAID,
     ChatRequest,
     JsonObject,
     Request,
-    Usage,
 )
 
 INFO = ProviderInfo(
@@ -99,6 +98,17 @@ class Messages:
 
     name = "message"
     path = "/v1/messages"
+    # The whole input, as OpenAI counts it: what was read from the cache, and what was written to
+    # it, is counted apart by Anthropic, and added here.
+    tokens: Mapping[str, Sequence[str]] = {
+        "prompt_tokens": (
+            "input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens",
+        ),
+        "completion_tokens": ("output_tokens",),
+        "cached_tokens": ("cache_read_input_tokens",),
+        "reasoning_tokens": ("output_tokens_details.thinking_tokens",),
+        "cache_write_tokens": ("cache_creation_input_tokens",),
+    }  # fmt: skip
 
     def body(
         self, request: ChatRequest, takes: Capabilities
@@ -138,26 +148,11 @@ class Messages:
             left_out |= {"logprobs"}
         return sent | dict(request.extra), tuple(sorted(left_out))
 
-    def usage(self, counts: Mapping[str, int]) -> Usage:
-        """``prompt_tokens`` is the whole input, as OpenAI counts it: what was read from the cache
-        and what was written to it is counted apart by Anthropic, and added here."""
-        cached = counts.get("cache_read_input_tokens")
-        written = counts.get("cache_creation_input_tokens")
-        plain = counts.get("input_tokens")
-        prompt = None if plain is None else plain + (cached or 0) + (written or 0)
-        return Usage(
-            prompt_tokens=prompt if (prompt or 0) <= MOST_TOKENS else None,
-            completion_tokens=counts.get("output_tokens"),
-            cached_tokens=cached,
-            reasoning_tokens=counts.get("output_tokens_details.thinking_tokens"),
-            cache_write_tokens=written,
-        )
-
     def read(self, answer: dict[str, Any], where: str) -> dict[str, Any]:
         blocks = base.objects(answer, "content")
-        stopped = base.text(answer, "stop_reason")
+        stopped = base.member(answer, "stop_reason")
         details = answer.get("stop_details")
-        explained = base.text(details, "explanation") if isinstance(details, dict) else None
+        explained = base.member(details, "explanation") if isinstance(details, dict) else None
         return {
             "text": base.joined(blocks, "text", "text") or explained or "",
             "finish_reason": _FINISH.get(stopped or "", stopped or NOT_SAID),

@@ -15,7 +15,7 @@ import math
 import re
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -102,11 +102,9 @@ class WaitingLine:
         infinity for not before `look_again`. What it raises ends the waiting. Who is cancelled
         meanwhile has taken nothing: `NotSentError`.
         """
+        called = asyncio.Event()
+        waiter = asyncio.get_running_loop(), called
         with self.lock:
-            if not self.waiting and take() <= 0:
-                return
-            called = asyncio.Event()
-            waiter = asyncio.get_running_loop(), called
             self.waiting.append(waiter)
         try:
             while True:
@@ -212,32 +210,31 @@ def as_object(data: Any) -> dict[str, Any]:
     return data
 
 
-def typed(holder: Any, name: str, kind: type) -> Any:
-    """A field that has to be there, of this kind."""
-    value = holder.get(name) if isinstance(holder, dict) else None
+def member(holder: Any, name: str, kind: type[Any] = str) -> Any:
+    """A field of this kind, which has to be there; a text may be null, or not be there.
+
+    Half a surrogate pair, which no store can hold, becomes U+FFFD.
+    """
+    value: Any = holder.get(name) if isinstance(holder, dict) else None
+    if value is None and kind is str:
+        return None
     if not isinstance(value, kind):
+        if kind is str:
+            raise ShapeError(f"{name!r} should be text, found {type(value).__name__}")
         raise ShapeError(f"{name!r} should be a {kind.__name__}, found {type(value).__name__}")
+    if kind is str and not value.isascii():
+        return _HALF_PAIR.sub("\N{REPLACEMENT CHARACTER}", value)
     return value
 
 
 def objects(holder: Any, name: str) -> list[dict[str, Any]]:
     """A list of objects that has to be there."""
-    return [as_object(element) for element in typed(holder, name, list)]
-
-
-def text(holder: Mapping[str, Any], name: str) -> str | None:
-    """A text or null. Half a surrogate pair, which no store can hold, becomes U+FFFD."""
-    value = holder.get(name)
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        raise ShapeError(f"{name!r} should be text, found {type(value).__name__}")
-    return value if value.isascii() else _HALF_PAIR.sub("\N{REPLACEMENT CHARACTER}", value)
+    return [as_object(element) for element in member(holder, name, list)]
 
 
 def joined(parts: list[dict[str, Any]], kind: str, field: str) -> str:
     """The texts of all parts of a kind, one after the other."""
-    return "".join(text(part, field) or "" for part in parts if part.get("type") == kind)
+    return "".join(member(part, field) or "" for part in parts if part.get("type") == kind)
 
 
 def count(holder: Any, name: str, most: int = MOST_TOKENS) -> int | None:
@@ -248,29 +245,34 @@ def count(holder: Any, name: str, most: int = MOST_TOKENS) -> int | None:
     return value if 0 <= value <= most else None
 
 
-def stated_counts(usage: Any) -> tuple[dict[str, int], str | None]:
+def usage(stated: Any, names: Mapping[str, Sequence[str]]) -> tuple[Usage, str | None]:
     """The numbers of tokens that a server states, and what is odd about them, if anything.
 
-    Those of a part are called by both names: ``prompt_tokens_details.cached_tokens``.
+    ``names`` says for a field of `Usage` how the API calls it, those of a part as
+    ``prompt_tokens_details.cached_tokens``; and what is added where the first of them is there.
     """
-    if not isinstance(usage, dict):
-        return {}, None
+    if not isinstance(stated, dict):
+        return Usage(), None
     found: dict[str, int] = {}
     odd = set()
-    parts = [(f"{name}.", part) for name, part in usage.items() if isinstance(part, dict)]
-    for of, part in [("", usage), *parts]:
+    parts = [(f"{name}.", part) for name, part in stated.items() if isinstance(part, dict)]
+    for of, part in [("", stated), *parts]:
         for name, value in part.items():
             if type(value) is int and 0 <= value <= MOST_TOKENS:
                 found[of + name] = value
             elif value is not None and name.endswith("tokens"):
                 odd.add(name)
+    sums = {
+        ours: sum(found.get(name, 0) for name in theirs)
+        for ours, theirs in names.items()
+        if theirs[0] in found
+    }
+    took = Usage(**{ours: n for ours, n in sums.items() if n <= MOST_TOKENS})
     if not odd:
-        return found, None
+        return took, None
     named = excerpt(", ".join(sorted(odd)), 80, None)
-    return (
-        found,
-        f"a reply states no possible number of tokens ({named}): it is kept, that number is not",
-    )
+    note = f"a reply states no possible number of tokens ({named}): it is kept, that number is not"
+    return took, note
 
 
 def token_logprobs(tokens: Any) -> tuple[TokenLogprob, ...] | None:
@@ -292,7 +294,7 @@ def _token(token: Any) -> TokenLogprob:
 
 def _name_and_logprob(token: Any) -> tuple[str, float | None]:
     """None where there is no finite log-probability, or none that a float holds."""
-    name = text(token, "token") if isinstance(token, dict) else None
+    name = member(token, "token")
     if name is None:
         raise ShapeError("a token without its text")
     value = token.get("logprob")

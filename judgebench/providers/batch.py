@@ -35,7 +35,7 @@ from judgebench.providers.http_errors import (
     no_success,
     status_error,
 )
-from judgebench.providers.retry import MAX_WAIT_S, wait_before_next
+from judgebench.providers.rate_limit import MAX_WAIT_S, wait_before_next
 from judgebench.records import ChatRequest, Reply, Request, Usage
 
 if TYPE_CHECKING:

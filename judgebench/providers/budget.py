@@ -20,8 +20,7 @@ from judgebench.errors import (
 )
 from judgebench.protocols import Drawn, Replies, Waiting, at_once
 from judgebench.providers.base import Around, NotSentError, WaitingLine
-from judgebench.providers.prices import Price
-from judgebench.records import How, Reply, Request, Spend, Usage
+from judgebench.records import How, Price, Reply, Request, Spend, Usage
 
 
 class Hold(NamedTuple):
@@ -300,8 +299,13 @@ class BudgetGuard(Around):
             elif isinstance(error, CallError) and error.attempts:
                 self._note(request, "retried", usage, cost)
             raise
-        usage, cost = self._taken(reply.usage, request)
-        budget.settle(hold, cost, (usage.prompt_tokens or 0) + (usage.completion_tokens or 0))
+        prompt, written = reply.usage.prompt_tokens, reply.usage.completion_tokens
+        if prompt is None or written is None:
+            usage, cost = self._taken(reply.usage, request)
+            budget.settle(hold, cost, sum(_counts(usage)))
+        else:
+            cost = None if self.price is None else self.price.cost(reply.usage)
+            budget.settle(hold, cost, prompt + written)
         return reply
 
     async def set_aside(self, request: Request) -> None:

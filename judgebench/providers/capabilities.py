@@ -14,9 +14,8 @@ from dataclasses import dataclass, fields, replace
 from functools import lru_cache, partial
 from typing import Any, Literal
 
-from judgebench.dialogue import REPLY_LIMITS
-from judgebench.errors import CallError, ConfigError, refuse_unknown
-from judgebench.records import ChatRequest, JsonObject
+from judgebench.errors import ConfigError, refuse_unknown
+from judgebench.records import ChatRequest
 
 Thinks = Literal["never", "if_asked", "by_default", "always"]
 
@@ -303,91 +302,6 @@ def reasoning_room(limit: int) -> int:
     verdict, and asking again with four times the limit gives the thoughts more room as well.
     """
     return min(max(_ROOM_TIMES * limit, _ROOM_LEAST), _ROOM_MOST)
-
-
-# What of a question the model takes -------------------------------------------------------------
-
-SAMPLING = frozenset({"temperature", "top_p", "top_k"})
-_PENALTIES = frozenset({"frequency_penalty", "presence_penalty", "logit_bias"})
-_OURS = frozenset({"model", "messages", "input", "system", "instructions", "stream", "n"})
-_SETTINGS: Mapping[str, frozenset[str]] = {
-    "temperature": SAMPLING,
-    "penalties": _PENALTIES,
-    "seed": frozenset({"seed"}),
-    "stop": frozenset({"stop"}),
-}
-"""What in a question's decoding hangs on which field of `Capabilities`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SupportedParams:
-    """A question without what its model does not take, still in the words of chat completions.
-
-    ``decoding`` is without the limit on the reply, which is ``reply_tokens``, called ``limit`` by
-    the suite; None where it sets none.
-    """
-
-    decoding: Mapping[str, Any]
-    reply_tokens: Any
-    limit: str | None
-    effort: str | None
-    logprobs: int | None
-    response_format: JsonObject | None
-    left_out: set[str]
-
-
-def supported_params(request: ChatRequest, takes: Capabilities) -> SupportedParams:
-    """Sort a question's settings by what its model takes.
-
-    Raises
-    ------
-    CallError
-        For a name in ``decoding`` or ``extra`` that is not a question's to set.
-    """
-    decoding = request.decoding
-    if named := _OURS & (decoding.keys() | request.extra.keys()):
-        raise CallError(
-            f"{', '.join(sorted(named))} cannot be set in sampling or extra: judgebench sets them "
-            "itself (repeats are the benchmark's 'samples')",
-            retriable=False,
-            kind="request",
-        )
-    left_out: set[str] = set()
-    for field, names in _SETTINGS.items():
-        if not getattr(takes, field):
-            left_out |= decoding.keys() & names
-    effort, logprobs, form = request.reasoning, request.logprobs, request.response_format
-    if effort is not None and takes.reasoning is not None and effort not in takes.reasoning:
-        left_out.add("reasoning")
-        effort = None
-    most = takes.top_logprobs_max
-    if logprobs is not None and not takes.logprobs:
-        left_out.add("logprobs")
-        logprobs = None
-    elif logprobs is not None and most is not None and logprobs > most:
-        left_out.add("top_logprobs")
-        logprobs = most
-    kept = {"json_schema": True, "json_object": (form or {}).get("type") == "json_object"}
-    if form is not None and not kept.get(takes.structured, False):
-        left_out.add("response_format")
-        form = None
-    limit = next((name for name in REPLY_LIMITS if name in decoding), None)
-    reply_tokens = None if limit is None else decoding[limit]
-    if takes.reasons and isinstance(reply_tokens, int):  # else it is the server's to refuse
-        reply_tokens += reasoning_room(reply_tokens)
-    return SupportedParams(
-        decoding={
-            name: value
-            for name, value in decoding.items()
-            if name not in left_out and name not in REPLY_LIMITS
-        },
-        reply_tokens=reply_tokens,
-        limit=limit,
-        effort=effort,
-        logprobs=logprobs,
-        response_format=form,
-        left_out=left_out,
-    )
 
 
 @lru_cache(maxsize=256)

@@ -21,9 +21,8 @@ from judgebench.protocols import Provider, Replies
 from judgebench.providers.base import Counts
 from judgebench.providers.budget import Budget, BudgetGuard
 from judgebench.providers.prices import price_of
-from judgebench.providers.rate_limit import RateLimit, SharedRate, gate_for
+from judgebench.providers.rate_limit import RateLimit, Retry, SharedRate, gate_for
 from judgebench.providers.replay import Replay
-from judgebench.providers.retry import Retry
 from judgebench.providers.server import Copies, LocalServer, WithServer
 from judgebench.providers.tokens import CallSize, ContextGuard, counter_for
 from judgebench.records import Request

@@ -13,7 +13,7 @@ import json
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_network
@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from judgebench.config import Endpoint, Limits
+from judgebench.dialogue import REPLY_LIMITS
 from judgebench.errors import CallError, ConfigError, ProviderUnavailableError
 from judgebench.providers import base
 from judgebench.providers.base import refuse_unknown_options
-from judgebench.providers.capabilities import Capabilities, checked, for_request
+from judgebench.providers.capabilities import Capabilities, checked, for_request, reasoning_room
 from judgebench.providers.http_errors import (
     Call,
     causes,
@@ -32,7 +33,7 @@ from judgebench.providers.http_errors import (
     key_advice,
     no_success,
 )
-from judgebench.records import ChatRequest, Reply, Request, Usage
+from judgebench.records import ChatRequest, JsonObject, Reply, Request, Usage
 from judgebench.secret import Secret, checked_base_url, is_loopback, secret_parts
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class Api(Protocol):
 
     name: str
     path: str
+    tokens: Mapping[str, Sequence[str]]
+    """How it calls the fields of `Usage` (`base.usage`)."""
 
     def body(
         self, request: ChatRequest, takes: Capabilities
@@ -62,9 +65,6 @@ class Api(Protocol):
         CallError
             For a name in ``decoding`` or ``extra`` that is not a question's to set.
         """
-
-    def usage(self, counts: Mapping[str, int]) -> Usage:
-        """What a call took, of the counts that are stated (`base.stated_counts`)."""
 
     def read(self, answer: dict[str, Any], where: str) -> dict[str, Any]:
         """The fields of the reply in an answer that is none of an error.
@@ -81,6 +81,91 @@ class Api(Protocol):
         """The HTTP status of an error that came without one: under a success, or in a batch."""
 
 
+# What of a question the model takes -------------------------------------------------------------
+
+SAMPLING = frozenset({"temperature", "top_p", "top_k"})
+_PENALTIES = frozenset({"frequency_penalty", "presence_penalty", "logit_bias"})
+_OURS = frozenset({"model", "messages", "input", "system", "instructions", "stream", "n"})
+_SETTINGS: Mapping[str, frozenset[str]] = {
+    "temperature": SAMPLING,
+    "penalties": _PENALTIES,
+    "seed": frozenset({"seed"}),
+    "stop": frozenset({"stop"}),
+}
+"""What in a question's decoding hangs on which field of `Capabilities`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupportedParams:
+    """A question without what its model does not take, still in the words of chat completions.
+
+    ``decoding`` is without the limit on the reply, which is ``reply_tokens``, called ``limit`` by
+    the suite; None where it sets none.
+    """
+
+    decoding: Mapping[str, Any]
+    reply_tokens: Any
+    limit: str | None
+    effort: str | None
+    logprobs: int | None
+    response_format: JsonObject | None
+    left_out: set[str]
+
+
+def supported_params(request: ChatRequest, takes: Capabilities) -> SupportedParams:
+    """Sort a question's settings by what its model takes.
+
+    Raises
+    ------
+    CallError
+        For a name in ``decoding`` or ``extra`` that is not a question's to set.
+    """
+    decoding = request.decoding
+    if named := _OURS & (decoding.keys() | request.extra.keys()):
+        raise CallError(
+            f"{', '.join(sorted(named))} cannot be set in sampling or extra: judgebench sets them "
+            "itself (repeats are the benchmark's 'samples')",
+            retriable=False,
+            kind="request",
+        )
+    left_out: set[str] = set()
+    for setting, names in _SETTINGS.items():
+        if not getattr(takes, setting):
+            left_out |= decoding.keys() & names
+    effort, logprobs, form = request.reasoning, request.logprobs, request.response_format
+    if effort is not None and takes.reasoning is not None and effort not in takes.reasoning:
+        left_out.add("reasoning")
+        effort = None
+    most = takes.top_logprobs_max
+    if logprobs is not None and not takes.logprobs:
+        left_out.add("logprobs")
+        logprobs = None
+    elif logprobs is not None and most is not None and logprobs > most:
+        left_out.add("top_logprobs")
+        logprobs = most
+    kept = {"json_schema": True, "json_object": (form or {}).get("type") == "json_object"}
+    if form is not None and not kept.get(takes.structured, False):
+        left_out.add("response_format")
+        form = None
+    limit = next((name for name in REPLY_LIMITS if name in decoding), None)
+    reply_tokens = None if limit is None else decoding[limit]
+    if takes.reasons and isinstance(reply_tokens, int):  # else it is the server's to refuse
+        reply_tokens += reasoning_room(reply_tokens)
+    return SupportedParams(
+        decoding={
+            name: value
+            for name, value in decoding.items()
+            if name not in left_out and name not in REPLY_LIMITS
+        },
+        reply_tokens=reply_tokens,
+        limit=limit,
+        effort=effort,
+        logprobs=logprobs,
+        response_format=form,
+        left_out=left_out,
+    )
+
+
 def reply_of(api: Api, data: Any, call: Call, seconds: float = 0.0) -> Reply:
     """The reply in the parsed body of a successful answer.
 
@@ -92,15 +177,14 @@ def reply_of(api: Api, data: Any, call: Call, seconds: float = 0.0) -> Reply:
     usage = Usage()
     try:
         answer = base.as_object(data)
-        counts, note = base.stated_counts(answer.get("usage"))
-        usage = api.usage(counts)
+        usage, note = base.usage(answer.get("usage"), api.tokens)
         if error := answer.get("error"):
             said = json.dumps({"error": error}).encode()
             return raised(no_success(api.status(error), {}, said, call))
         return Reply(
             **api.read(answer, call.where),
             usage=usage,
-            served_model=base.text(answer, "model"),
+            served_model=base.member(answer, "model"),
             seconds=seconds,
             left_out=call.left_out,
             note=note,
@@ -257,6 +341,8 @@ class ChatProvider(ABC):
         How to speak with a model that takes this.
     call
         What is said of each call: where to, by which key.
+    max_answer_bytes
+        A longer answer is not read to its end.
 
     Raises
     ------
@@ -271,6 +357,8 @@ class ChatProvider(ABC):
         api: Callable[[Capabilities], Api],
         call: Call,
         options: Collection[str] = (),
+        *,
+        max_answer_bytes: int = MAX_ANSWER_BYTES,
     ) -> None:
         if endpoint.provider_options:
             refuse_unknown_options(name, endpoint.provider_options, options)
@@ -279,6 +367,7 @@ class ChatProvider(ABC):
         self._overrides = checked(endpoint.capabilities) if endpoint.capabilities else {}
         self._takes: dict[tuple[str, str | None], Capabilities] = {}
         self._timeout_s = endpoint.timeout_s or Limits().timeout_s
+        self._max_answer_bytes = max_answer_bytes
         self._closed = False
 
     async def complete(self, request: Request) -> Reply:
@@ -291,7 +380,8 @@ class ChatProvider(ABC):
                 retriable=False,
                 kind="request",
             )
-        if self._closed:  # a session made now would never be closed
+        was_closed = self._closed
+        if was_closed:  # a session made now would never be closed
             raise ProviderUnavailableError(f"{self._call.where} was closed: nothing is sent")
         about = request.model, request.reasoning
         if about not in self._takes:
@@ -301,28 +391,53 @@ class ChatProvider(ABC):
         body, left_out = api.body(request, takes)
         call = replace(self._call, model=request.model, left_out=left_out)
         content, started = encoded(body), time.perf_counter()
-        got = await self._answer(api.path, content, call)
-        seconds = time.perf_counter() - started
-        if isinstance(got, Reply):
-            return replace(got, seconds=seconds)
-        return reply_of(api, base.parse(*got, call), call, seconds)
+        # Raised outside of the except blocks: the chain would hold the request and its key.
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                got = await self._send(api.path, content, call)
+        except self._errors() as error:
+            if self._closed:
+                failed = CallError(
+                    f"{call.where} was closed here before the whole answer was there",
+                    retriable=True,
+                    kind="connection",
+                    charged=Usage(),
+                )
+            elif isinstance(error, RuntimeError):  # what a session says that is closed
+                raise
+            else:
+                failed = connection_error(error, call, self._timeout_s)
+        else:
+            seconds = time.perf_counter() - started
+            if isinstance(got, Reply):
+                return replace(got, seconds=seconds)
+            answer, is_whole, content_type = got
+            if is_whole:
+                return reply_of(api, base.parse(answer, content_type, call), call, seconds)
+            raise CallError(
+                f"{call.where} sent more than {self._max_answer_bytes:,} bytes in one answer; set "
+                "max_tokens in the judge's sampling",
+                retriable=False,
+                kind="bad_answer",
+                charged=Usage(),
+            )
+        raise failed
 
     async def close(self) -> None:
         """Break off what is under way. Nothing can be asked any more."""
         self._closed = True
 
     @abstractmethod
-    async def _answer(self, path: str, content: bytes, call: Call) -> Reply | tuple[bytes, str]:
-        """Body and content type of a successful answer, or a reply that another one amounts to."""
+    def _errors(self) -> tuple[type[Exception], ...]:
+        """What the transport lets through when a connection fails."""
+
+    @abstractmethod
+    async def _send(self, path: str, content: bytes, call: Call) -> Reply | tuple[bytes, bool, str]:
+        """A body, whether that is all of it, and its content type; or a reply."""
 
 
 class HttpProvider(ChatProvider):
     """Puts questions to an address.
-
-    Parameters
-    ----------
-    max_answer_bytes
-        A longer answer is not read to its end.
 
     Raises
     ------
@@ -339,8 +454,14 @@ class HttpProvider(ChatProvider):
         max_answer_bytes: int = MAX_ANSWER_BYTES,
     ) -> None:
         self.address = Address(info, endpoint)
-        super().__init__(info.name, endpoint, api, self.address.call, info.options)
-        self._max_answer_bytes = max_answer_bytes
+        super().__init__(
+            info.name,
+            endpoint,
+            api,
+            self.address.call,
+            info.options,
+            max_answer_bytes=max_answer_bytes,
+        )
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -350,48 +471,14 @@ class HttpProvider(ChatProvider):
             await session.close()
             await transports_end()
 
-    async def _answer(self, path: str, content: bytes, call: Call) -> Reply | tuple[bytes, str]:
-        if self.address.needs_key and self.address.key is None:
-            self.address.refuse_without_key()
-        # Raised outside of the except blocks: the chain would hold the request and its key.
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                got = await self._send(path, content, call)
-        except self._errors() as error:
-            if self._closed:
-                failed = CallError(
-                    f"{call.where} was closed here before the whole answer was there",
-                    retriable=True,
-                    kind="connection",
-                    charged=Usage(),
-                )
-            elif isinstance(error, RuntimeError):  # what a session says that is closed
-                raise
-            else:
-                failed = connection_error(error, call, self._timeout_s)
-        else:
-            if isinstance(got, Reply):
-                return got
-            answer, is_whole, content_type = got
-            if is_whole:
-                return answer, content_type
-            raise CallError(
-                f"{call.where} sent more than {self._max_answer_bytes:,} bytes in one answer; set "
-                "max_tokens in the judge's sampling",
-                retriable=False,
-                kind="bad_answer",
-                charged=Usage(),
-            )
-        raise failed
-
     def _errors(self) -> tuple[type[Exception], ...]:
-        """What the transport lets through when a connection fails."""
         import aiohttp
 
         return (aiohttp.ClientError, OSError, RuntimeError)
 
     async def _send(self, path: str, content: bytes, call: Call) -> Reply | tuple[bytes, bool, str]:
-        """A body, whether that is all of it, and its content type; or a reply."""
+        if self.address.needs_key and self.address.key is None:
+            self.address.refuse_without_key()
         post = (self._session or self._connect()).post(
             f"{call.where}{path}",
             data=content,
@@ -507,6 +594,8 @@ class OfficialProvider(HttpProvider):
         return (*super()._errors(), RefusedError, httpx2.HTTPError, its_own)
 
     async def _send(self, path: str, content: bytes, call: Call) -> Reply | tuple[bytes, bool, str]:
+        if self.address.needs_key and self.address.key is None:
+            self.address.refuse_without_key()
         client = self._connected()
         refused: RefusedError | None = None
         try:

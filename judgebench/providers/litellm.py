@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import json
 import os
@@ -49,20 +48,22 @@ class LiteLlm(ChatProvider):
         self._library = library
         self._base_url = endpoint.base_url
 
-    async def _answer(self, path: str, content: bytes, call: Call) -> Reply | tuple[bytes, str]:
+    def _errors(self) -> tuple[type[Exception], ...]:
+        return (TimeoutError,)
+
+    async def _send(self, path: str, content: bytes, call: Call) -> Reply | tuple[bytes, bool, str]:
         outcome: Reply | CallError
         # Raised outside of the except block: the chain would hold the request and its key.
         try:
-            async with asyncio.timeout(self._timeout_s):
-                answer = await self._library.acompletion(
-                    **json.loads(content),
-                    api_base=self._base_url,
-                    # With an address of the suite no key of the environment travels.
-                    api_key=call.key.reveal() if call.key else "none" if self._base_url else None,
-                    timeout=self._timeout_s,
-                    max_retries=0,
-                )
-            return answer.model_dump_json().encode(), "application/json"
+            answer = await self._library.acompletion(
+                **json.loads(content),
+                api_base=self._base_url,
+                # With an address of the suite no key of the environment travels.
+                api_key=call.key.reveal() if call.key else "none" if self._base_url else None,
+                timeout=self._timeout_s,
+                max_retries=0,
+            )
+            return answer.model_dump_json().encode(), True, "application/json"
         except Exception as error:  # LiteLLM's errors share a status, and no base of its own
             status = getattr(error, "status_code", None)
             if isinstance(error, TimeoutError) or status == 408:

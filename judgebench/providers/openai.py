@@ -6,7 +6,7 @@ Chat Completions are what vLLM, llama.cpp, Ollama and most gateways speak too.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from tempfile import TemporaryFile
 from typing import Any
 
@@ -24,8 +24,8 @@ from judgebench.providers.batch import (
     text_of,
     written,
 )
-from judgebench.providers.capabilities import Capabilities, supported_params
-from judgebench.providers.http import Api, OfficialProvider, ProviderInfo
+from judgebench.providers.capabilities import Capabilities
+from judgebench.providers.http import Api, OfficialProvider, ProviderInfo, supported_params
 from judgebench.providers.http_errors import excerpt
 from judgebench.records import (
     NOT_SAID,
@@ -34,7 +34,6 @@ from judgebench.records import (
     Message,
     Request,
     TokenLogprob,
-    Usage,
 )
 
 INFO = ProviderInfo(
@@ -97,24 +96,18 @@ _FINISH = {
 }  # fmt: skip
 
 
-class _Usage:
-    """Tokens as OpenAI counts them; its two APIs differ in how they call question and reply."""
-
-    question: str
-    reply: str
-
-    def usage(self, counts: Mapping[str, int]) -> Usage:
-        prompt, reply = f"{self.question}_tokens", f"{self.reply}_tokens"
-        return Usage(
-            prompt_tokens=counts.get(prompt),
-            completion_tokens=counts.get(reply),
-            cached_tokens=counts.get(f"{prompt}_details.cached_tokens"),
-            reasoning_tokens=counts.get(f"{reply}_details.reasoning_tokens"),
-            cache_write_tokens=counts.get(f"{prompt}_details.cache_write_tokens"),
-        )
+def _tokens(question: str, reply: str) -> dict[str, tuple[str]]:
+    """Its two APIs differ in how they call question and reply."""
+    return {
+        "prompt_tokens": (f"{question}_tokens",),
+        "completion_tokens": (f"{reply}_tokens",),
+        "cached_tokens": (f"{question}_tokens_details.cached_tokens",),
+        "reasoning_tokens": (f"{reply}_tokens_details.reasoning_tokens",),
+        "cache_write_tokens": (f"{question}_tokens_details.cache_write_tokens",),
+    }
 
 
-class Chat(_Usage):
+class Chat:
     """Chat Completions.
 
     Reasoning is kept apart, whether the server does that itself or sends it in ``<think>`` at the
@@ -123,14 +116,19 @@ class Chat(_Usage):
 
     name = "chat completion"
     path = "/chat/completions"
-    question, reply = "prompt", "completion"
+    tokens: Mapping[str, Sequence[str]] = _tokens("prompt", "completion")
 
     def body(
         self, request: ChatRequest, takes: Capabilities
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
         asked = supported_params(request, takes)
         moved = takes.system == "user" and any(m.role == "system" for m in request.messages)
-        messages = _opened(request.messages) if moved else _plain(request.messages, takes.system)
+        named = {"system": takes.system}  # the role of instructions that the model knows
+        messages = [
+            {"role": named.get(m.role, m.role), "content": m.content} for m in request.messages
+        ]
+        if moved:
+            messages = _opened(request.messages)
         sent: dict[str, Any] = {"model": request.model, "messages": messages, **asked.decoding}
         if asked.limit is not None:
             sent[takes.max_tokens_name or asked.limit] = asked.reply_tokens
@@ -146,26 +144,26 @@ class Chat(_Usage):
         return sent | dict(request.extra), tuple(sorted(left_out))
 
     def read(self, answer: dict[str, Any], where: str) -> dict[str, Any]:
-        choices = base.typed(answer, "choices", list)
+        choices = base.member(answer, "choices", list)
         if not choices:
             raise base.BrokenError(
                 f"{where} answered without choices; the answer may have been filtered"
             )
-        message = base.typed(choices[0], "message", dict)
-        finish_reason = (base.text(choices[0], "finish_reason") or NOT_SAID).lower()
+        message = base.member(choices[0], "message", dict)
+        finish_reason = (base.member(choices[0], "finish_reason") or NOT_SAID).lower()
         if finish_reason in _BROKEN:
             raise base.BrokenError(
                 f"{where} broke its answer off ({finish_reason}); asking again may help", "server"
             )
-        refusal = base.text(message, "refusal")
-        thought, said = None, base.text(message, "content") or ""
+        refusal = base.member(message, "refusal")
+        thought, said = None, base.member(message, "content") or ""
         if said.lstrip().startswith(_THINK):
             inside, _, after = said.lstrip().removeprefix(_THINK).partition(_THINK_END)
             thought, said = inside.strip(), after.lstrip()
         listed = choices[0].get("logprobs")
         listed = listed.get("content") if isinstance(listed, dict) else None
         logprobs = base.token_logprobs(listed) if listed is not None else None
-        stated = base.text(message, "reasoning_content") or base.text(message, "reasoning")
+        stated = base.member(message, "reasoning_content") or base.member(message, "reasoning")
         return {
             "text": said or refusal or "",
             "finish_reason": "refusal" if refusal else _FINISH.get(finish_reason, finish_reason),
@@ -179,15 +177,9 @@ class Chat(_Usage):
         return code if isinstance(code, int) and 300 <= code < 600 else 500
 
 
-def _plain(messages: Collection[Message], system: str) -> list[dict[str, str]]:
-    """The messages, with the role of instructions that the model knows."""
-    named = {"system": system}
-    return [{"role": named.get(m.role, m.role), "content": m.content} for m in messages]
-
-
 def _opened(messages: Collection[Message]) -> list[dict[str, str]]:
     """The messages for a model that knows no instructions: they open the first user message."""
-    rest = _plain([m for m in messages if m.role != "system"], "user")
+    rest = [{"role": m.role, "content": m.content} for m in messages if m.role != "system"]
     if not rest or rest[0]["role"] != "user":
         rest.insert(0, {"role": "user", "content": ""})
     parts = [*(m.content for m in messages if m.role == "system"), rest[0]["content"]]
@@ -215,7 +207,7 @@ _STATUS_OF_CODE = {"server_error": 500, "rate_limit_exceeded": 429}
 _INCOMPLETE = {"max_output_tokens": "length", "content_filter": "content_filter"}
 
 
-class Responses(_Usage):
+class Responses:
     """Responses; their reasoning is what is summarised, and nothing is kept there: no ``store``.
 
     They have no ``seed``, ``stop`` or penalties, so these are always left out, and take no limit
@@ -224,7 +216,7 @@ class Responses(_Usage):
 
     name = "response"
     path = "/responses"
-    question, reply = "input", "output"
+    tokens: Mapping[str, Sequence[str]] = _tokens("input", "output")
 
     def body(
         self, request: ChatRequest, takes: Capabilities
@@ -232,7 +224,10 @@ class Responses(_Usage):
         asked = supported_params(request, takes)
         sent: dict[str, Any] = {
             "model": request.model,
-            "input": _plain(request.messages, "developer"),
+            "input": [
+                {"role": "developer" if m.role == "system" else m.role, "content": m.content}
+                for m in request.messages
+            ],
             "store": False,
             **{name: value for name, value in asked.decoding.items() if name in _KNOWN},
         }
@@ -250,7 +245,7 @@ class Responses(_Usage):
         return sent | dict(request.extra), tuple(sorted(left_out))
 
     def read(self, answer: dict[str, Any], where: str) -> dict[str, Any]:
-        status = base.text(answer, "status")
+        status = base.member(answer, "status")
         if status in {"failed", "cancelled"}:
             raise base.BrokenError(
                 f"{where} says that its answer {status}; asking again may help", "server"
@@ -258,7 +253,7 @@ class Responses(_Usage):
         finish_reason = "stop" if status == "completed" else status or NOT_SAID
         if status == "incomplete":
             details = base.as_object(answer.get("incomplete_details") or {})
-            reason = base.text(details, "reason")
+            reason = base.member(details, "reason")
             finish_reason = _INCOMPLETE.get(reason or "", reason or NOT_SAID)
         output = base.objects(answer, "output")
         said = [
@@ -270,7 +265,7 @@ class Responses(_Usage):
         if not said and finish_reason == "stop":
             raise base.BrokenError(f"{where} answered without a message; asking again may help")
         refusal = base.joined(said, "refusal", "refusal")
-        tokens = [t for p in said if p.get("logprobs") for t in base.typed(p, "logprobs", list)]
+        tokens = [t for p in said if p.get("logprobs") for t in base.member(p, "logprobs", list)]
         return {
             "text": base.joined(said, "output_text", "text") or refusal,
             "finish_reason": "refusal" if refusal else finish_reason,
@@ -298,7 +293,7 @@ def _thoughts(output: list[dict[str, Any]]) -> str | None:
         if item.get("type") == "reasoning":
             shown = item.get("summary") or item.get("content") or []
             parts = base.objects({"reasoning": shown}, "reasoning")
-            thoughts += [words for part in parts if (words := base.text(part, "text"))]
+            thoughts += [words for part in parts if (words := base.member(part, "text"))]
     return "\n\n".join(thoughts) or None
 
 

@@ -7,15 +7,14 @@ from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
+from judgebench import keys
 from judgebench.errors import StoreBusyError, StoreFullError, StoreGoneError
-from judgebench.keys import request_key
 from judgebench.protocols import MAY_WAIT, Paid, Provider, Replies, Waiting, at_once
 from judgebench.providers.base import Counts
 from judgebench.providers.budget import spend_of
-from judgebench.providers.prices import Price
-from judgebench.records import Reply, Request, Spend, Usage
+from judgebench.records import Price, Reply, Request, Spend, Usage
 
 _T = TypeVar("_T")
 
@@ -24,24 +23,6 @@ AGAIN_S = 0.005
 
 GONE_S = 0.25
 """And while its server does not answer, or its disk is full."""
-
-
-async def keep(store: Replies, work: Callable[[Any], _T], *, paid: Paid | None = None) -> _T:
-    """Write to a store out of an event loop, for as long as it takes.
-
-    While others write, or a full disk has no room, the loop goes on: calls under way come back, and
-    what they brought waits in line. No more than one entry for each call under way does.
-
-    Parameters
-    ----------
-    work
-        What is put, by the `Writer` that it is given. It is called again until it goes through.
-    paid
-        The reply that is put, where there is one: it is not lost where it cannot be stored.
-    """
-    done: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
-    store.submit(work, done, paid=paid)
-    return await done
 
 
 async def look(do: Callable[[], _T]) -> _T:
@@ -102,7 +83,7 @@ class Replay:
     _tasks: set[asyncio.Task[Reply]] = field(default_factory=set, init=False)
 
     async def complete(self, request: Request) -> Reply:
-        key = request_key(request)
+        key, asked = keys.asked(request)
         if key not in self._flights:
             recorded = await look(partial(self.replies.reply, key))
             if recorded is not None:
@@ -110,7 +91,7 @@ class Replay:
         flight = self._flights.get(key)  # it may be asked since, while a server was waited for
         asks = flight is None
         if flight is None:
-            task = asyncio.create_task(self._send(key, request))
+            task = asyncio.create_task(self._send(key, request, asked))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
             flight = self._flights[key] = _Flight(task)
@@ -141,18 +122,18 @@ class Replay:
                 with suppress(StoreBusyError), at_once():
                     self.replies.put_spend(saved)
             elif saved:
-                await keep(self.replies, lambda store: store.put_spend(saved))
+                await self.replies.submit(lambda store: store.put_spend(saved), asyncio.Future())
         finally:
             await self.inner.close()
 
-    async def _send(self, key: bytes, request: Request) -> Reply:
+    async def _send(self, key: bytes, request: Request, asked: str) -> Reply:
         reply = await self.inner.complete(request)
         cost = None if self.price is None else self.price.cost(reply.usage)
         spend = spend_of(request, reply.usage, "live", cost)
         paid = Paid(key=key, request=request, reply=reply, spend=spend)
-        await keep(
-            self.replies,
-            lambda store: store.put_reply(paid.key, paid.request, paid.reply, paid.spend),
+        await self.replies.submit(
+            lambda store: store.put_reply(key, request, reply, spend, asked),
+            asyncio.Future(),
             paid=paid,
         )
         self.counts.sent += 1

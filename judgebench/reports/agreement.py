@@ -14,6 +14,7 @@ from typing import Any, ClassVar, TypeVar
 from judgebench.benchmarks.description import Right
 from judgebench.columns import counted, marked
 from judgebench.errors import UsageError
+from judgebench.metrics.accuracy import undeclared
 from judgebench.metrics.agreement import (
     KAPPA,
     AgreementBoard,
@@ -37,7 +38,6 @@ from judgebench.metrics.judge_differences import (
 from judgebench.metrics.judged_values import (
     JudgedValues,
     read_values,
-    undeclared,
 )
 from judgebench.metrics.outcome_agreement import OutcomeAgreement, outcome_agreement
 from judgebench.metrics.score_agreement import BLOCK, SAMPLE, ScoreAgreement

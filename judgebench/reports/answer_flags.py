@@ -68,10 +68,6 @@ class Marks:
             any_suspect=max(self.any_suspect, other.any_suspect),
         )
 
-    @property
-    def counts(self) -> dict[str, int]:
-        return {f"{COUNTED}{mark}": n for mark, n in self.answers.items()}
-
 
 NO_MARKS = Marks(examined=0)
 
@@ -82,8 +78,6 @@ def marks_by_judge(columns: Columns) -> dict[tuple[str, str], Marks]:
     An answer counts once, in however many orders and repeats it was judged. Verdicts of answers
     that were not examined (imported ones, see `marks_of_answers`) count for nothing.
     """
-    if "marks" not in columns:
-        return {}
     made: dict[tuple[str, str], Counter[str]] = {}
     about = ("judge", "model", "item_id", "sample", "turn")
     marks = columns["marks"]

@@ -12,14 +12,14 @@ from decimal import Decimal, InvalidOperation
 from functools import cache
 from math import isnan
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from judgebench import registry
 from judgebench.benchmarks.description import Description, Published, PublishedBoard
 from judgebench.errors import InputError
 from judgebench.metrics.accuracy import NO_ONE_NUMBER
-from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
-from judgebench.metrics.win_rate import WEIGHTED, WIN_RATE
+from judgebench.metrics.ranked_rows import Standing
+from judgebench.metrics.win_rate import LENGTH_CONTROLLED, WEIGHTED, WIN_RATE
 from judgebench.plain_text import counted
 from judgebench.records import Estimate
 from judgebench.reports.answer_flags import SUSPICIOUS
@@ -31,6 +31,9 @@ from judgebench.rows import read_rows
 
 N = "n"
 """The figure that says of how many items the others are."""
+
+OURS, THEIRS = "this store", "published"
+"""Whose figures a row is of."""
 
 Figures = Mapping[str, Mapping[str, float]]
 """Model -> metric, as boards name it -> value."""
@@ -259,6 +262,19 @@ def _number(row: Line, column: str, *, percent: bool) -> float:
         return float(Decimal(str(row.values[column])).scaleb(-2))
     except InvalidOperation:  # a number that Python reads and Decimal does not
         return value / 100.0
+
+
+LengthControl: TypeAlias = Literal["exact", "compat", "both", "off"]
+"""Which length-controlled win rates stand beside win rates: the converged fit's, AlpacaEval's."""
+
+
+class RankedBoard(NamedTuple):
+    """The standings of one judge, what ranks them, and what is to be said below."""
+
+    standings: Sequence[Standing]
+    metric: str
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,16 +30,16 @@ from judgebench.columns import (
 )
 from judgebench.config import Panel
 from judgebench.errors import UsageError, unknown_name
+from judgebench.metrics.accuracy import undeclared
 from judgebench.metrics.board_kinds import BoardKind, boards
 from judgebench.metrics.combine import combine
 from judgebench.metrics.constant_answers import AVG_LENGTH, constant_answers, may_be_constant
 from judgebench.metrics.failed_rows import with_failures
 from judgebench.metrics.judge_change import Bridge
-from judgebench.metrics.judged_values import undeclared
 from judgebench.metrics.measures import Balance, group_names
 from judgebench.metrics.scores import with_parts
 from judgebench.metrics.verdict_table import CHOOSES, SPARSE
-from judgebench.records import CONFIDENCES, BatchState, Item, JsonObject
+from judgebench.records import CONFIDENCES, BatchState, Item, JsonObject, RunManifest
 from judgebench.reports.answer_flags import (
     NO_MARKS,
     Marks,
@@ -57,7 +57,7 @@ from judgebench.reports.boards import (
 )
 from judgebench.stats.dawid_skene import DawidSkene
 from judgebench.store import Store
-from judgebench.store.catalog import StoredJudge, StoredModel
+from judgebench.store.catalog import StoredModel
 
 REPLACED = "replaced"
 """What a manifest's configuration calls the judges of `judgebench judge replace`."""
@@ -104,10 +104,10 @@ class Replacement:
         return its
 
 
-def replacements(store: Store, benchmark: str, version: str) -> list[Replacement]:
+def replacements(runs: Iterable[RunManifest], benchmark: str, version: str) -> list[Replacement]:
     """On one benchmark, the first first; the same once more is that one, with its newest bridge."""
     found: list[Replacement] = []
-    for run in store.runs():
+    for run in runs:
         its: dict[str, Any] = dict(run.configuration.get(REPLACED) or {})
         if (its.get("benchmark"), its.get("version")) == (benchmark, version):
             line = its.pop("bridge")
@@ -147,6 +147,8 @@ class BoardData:
         Ids of the models whose verdicts and answers alone are read; all if None. What is said of
         these models, each for itself or one against another, is the same then.
 
+    runs
+        All of the store's, the first first; read if not given.
     verdicts
         The rows of each board, under names that mean one model or judge, those of panels after
         those of the judges.
@@ -180,8 +182,10 @@ class BoardData:
         which: BenchmarkRef,
         panels: Sequence[Panel],
         only: Collection[str] | None = None,
+        runs: Sequence[RunManifest] | None = None,
     ) -> None:
         self.store, self.which = store, which
+        self.runs = store.runs() if runs is None else runs
         stored: Columns = store.board_verdicts(which.name, which.version, only)
         failures: Columns = store.failures(which.name, which.version)
         self.spec_of = {judge.id: judge.spec for judge in store.judges()}
@@ -190,12 +194,16 @@ class BoardData:
         answers: Columns = store.board_answers(
             which.name, which.version, only, texts=bool(imported)
         )
+        known, heard = store.models(), [answers, failures, stored]
         met = [] if only is None else store.models_met(which.name, which.version)
-        self.models = disambiguate([answers, failures, stored, _named("model", met)], "model")
         asked = [] if only is None else store.judges_met(which.name, which.version)
-        self.judges = disambiguate([failures, stored, _named("judge", asked)], "judge")
+        # Whose verdicts were not read: their names are told apart all the same.
+        for who, of in (("model", met), ("judge", asked)):
+            if of:
+                heard.append({who: [one.name for one in of], f"{who}_id": [one.id for one in of]})
+        self.models, self.judges = disambiguate(heard, "model"), disambiguate(heard[1:], "judge")
         self.model_ids = {shown: one for one, shown in self.models.items()}
-        self.plain_names = {model.name for model in store.models()}
+        self.plain_names = {model.name for model in known}
         self._read_answers(answers)
         told = marks_of_answers(answers) if imported else {}
         self.heard_of: dict[str, float] = dict.fromkeys((model.id for model in met), 0.0)
@@ -206,8 +214,9 @@ class BoardData:
         judged = latest(stored["at"], *(stored[name] for name in JudgedBy._fields))
         self.judged_at = {JudgedBy(*which): at for which, at in judged.items()}
         self._served = set(counted(stored["judge_id"], stored["served_model"]))
-        self._last_run = last_values(stored["judge_id"], stored["run_id"])
-        self.both_orders = _in_both_orders(stored)
+        self._runs_of = stored["judge_id"], stored["run_id"]
+        compared = any(one is not None for one in coded(stored["opponent_id"]).values)
+        self.both_orders = _in_both_orders(stored) if compared else set()
         stored = {name: said for name, said in stored.items() if name not in _OF_NO_BOARD}
 
         items = store.items(which.name, which.version) if which.report.turns else ()
@@ -224,24 +233,14 @@ class BoardData:
             on_boards &= ~marked(everything["sample"], bool)
         verdicts = dict(where(everything, on_boards))
         del everything
-        contents = store.item_contents(which.name, which.version)
-        self.repeats = _repeats(contents, counted(verdicts["item_id"]))
-        if self.repeats is not None:
-            verdicts["unit"] = coded(verdicts["item_id"]).mapped(contents.get)
-        if which.report.sparse:
-            verdicts[SPARSE] = same(True, len(verdicts["item_id"]))
-        if choosers := self._choosers():
-            verdicts[CHOOSES] = coded(verdicts["judge"]).mapped(choosers.__contains__)
-        self.undeclared = undeclared(verdicts, which.labels)
-        if self.undeclared:  # before a panel takes them for votes
-            verdicts["kind"] = _declared(verdicts, which.labels)
-        verdicts = with_parts(verdicts)
-        del verdicts["parts"]
-        self.marks = marks_by_judge(verdicts)
+        verdicts = self._noted(verdicts, known)
+        self.marks: dict[tuple[str, str], Marks] = {}
+        if any(coded(verdicts["marks"]).values):
+            self.marks = marks_by_judge(verdicts)
         if told:
             self.marks |= self._marks_of_imported(verdicts, imported, told)
         constant = {self.models[one]: said for one, said in self.constant.items()}
-        self.suspicious = suspicions(constant, self.marks)
+        self.suspicious = suspicions(constant, self.marks) if constant or self.marks else {}
         self.verdicts: dict[BoardKind, Columns] = boards(verdicts)
         self.panels: dict[str, Panel] = {}
         self.weighed: dict[tuple[str, BoardKind], DawidSkene] = {}
@@ -249,12 +248,31 @@ class BoardData:
         for panel in panels:
             self._assignment(panel)
 
-    def _choosers(self) -> set[str]:
-        """The judges by whose scores some model's answers were chosen among several."""
-        here = (model.spec.decoding for model in self.store.models() if model.id in self.models)
-        said = (decoding.get("selection") for decoding in here)
-        ids = {str(one["scorer"])[:12] for one in said if isinstance(one, Mapping)}
-        return {self.judges[one] for one in ids & self.judges.keys()}
+    def _noted(
+        self, verdicts: dict[str, Column], known: Iterable[StoredModel]
+    ) -> dict[str, Column]:
+        """The verdicts, with what makes items one question, who chooses, and parts of scores."""
+        which = self.which
+        contents = self.store.item_contents(which.name, which.version)
+        judged_items = counted(verdicts["item_id"])
+        times = Counter(contents.get(item) or item for item in judged_items)
+        self.repeats = [*times.values()] if len(times) < len(judged_items) else None
+        if self.repeats is not None:
+            verdicts["unit"] = coded(verdicts["item_id"]).mapped(contents.get)
+        if which.report.sparse:
+            verdicts[SPARSE] = same(True, len(verdicts["item_id"]))
+        # The judges by whose scores some model's answers were chosen among several.
+        said = (one.spec.decoding.get("selection") for one in known if one.id in self.models)
+        chosen_by = {str(one["scorer"])[:12] for one in said if isinstance(one, Mapping)}
+        if choosers := {self.judges[one] for one in chosen_by & self.judges.keys()}:
+            verdicts[CHOOSES] = coded(verdicts["judge"]).mapped(choosers.__contains__)
+        self.undeclared = undeclared(verdicts, which.labels)
+        if self.undeclared:  # before a panel takes them for votes
+            verdicts["kind"] = _declared(verdicts, which.labels)
+        if "score" in counted(verdicts["kind"]):
+            verdicts = with_parts(verdicts)
+        del verdicts["parts"]
+        return verdicts
 
     def _marks_of_imported(
         self, verdicts: Columns, imported: Collection[str], told: Mapping[str, Marks]
@@ -373,11 +391,12 @@ class BoardData:
 
         ``beside`` one that answered other items too, or not all of them, of those of both.
         """
-        own, theirs = (self._answered.get(one or "", set()) for one in (model_id, beside))
-        if theirs and not own <= theirs:
-            name = self.models[model_id]
-            both = [self.lengths[name, item] for item in own & theirs]
-            return math.fsum(both) / len(both) if both else math.nan
+        if beside is not None and (theirs := self._answered.get(beside)):
+            own = self._answered.get(model_id, set())
+            if not own <= theirs:
+                name = self.models[model_id]
+                both = [self.lengths[name, item] for item in own & theirs]
+                return math.fsum(both) / len(both) if both else math.nan
         n = sum(self.statuses[model_id, status] for status in ("ok", *STATUSES))
         return self._length[model_id] / n if n else math.nan
 
@@ -462,29 +481,26 @@ class BoardData:
             raise
         if len(called) == 1:
             return called[0]
-        when = {run.id: run.started for run in self.store.runs()}
+        when, last = {run.id: run.started for run in self.runs}, last_values(*self._runs_of)
         ids = {shown: one for one, shown in self.judges.items()}
-        return max(called, key=lambda shown: when.get(self._last_run.get(ids[shown], ""), 0.0))
+        return max(called, key=lambda shown: when.get(last.get(ids[shown], ""), 0.0))
 
     @cached_property
     def replacements(self) -> list[Replacement]:
         """Where judges took others' places here."""
-        return replacements(self.store, self.which.name, self.which.version)
+        if not any(run.configuration.get(REPLACED) for run in self.runs):
+            return []
+        return replacements(self.runs, self.which.name, self.which.version)
 
     def _not_judged_yet(self, name: str) -> str | None:
         """That a judge of a suite has no verdicts yet; None for a name that no suite has."""
-        suites = [run.configuration for run in self.store.runs()]
+        suites = [run.configuration for run in self.runs]
         if all(name != judge["name"] for suite in suites for judge in suite.get("judges", ())):
             return None
         said = f"{name} has no verdicts here yet"
         if any(batch.asker == name for batch in self.store.batches(WAITING)):
             return f"{said}; its questions wait in a batch, see `judgebench batches list`"
         return said
-
-
-def _named(who: str, met: Sequence[StoredModel] | Sequence[StoredJudge]) -> Columns:
-    """Whose verdicts may not have been read; their names are told apart all the same."""
-    return {who: [one.name for one in met], f"{who}_id": [one.id for one in met]}
 
 
 def _in_both_orders(stored: Columns) -> set[str]:
@@ -538,12 +554,6 @@ def _groups_of(item: Item) -> dict[str, str | tuple[str, ...]]:
             told[name] = tuple(value)
     own = {"language": item.language} if item.turns else {}
     return {**told, **own, **({} if item.category is None else {"category": item.category})}
-
-
-def _repeats(contents: Mapping[str, str | None], judged: Collection[str]) -> list[int] | None:
-    """How often each question occurs among the judged items; None where each occurs once."""
-    times = Counter(contents.get(item) or item for item in judged)
-    return list(times.values()) if len(times) < len(judged) else None
 
 
 def _declared(verdicts: Columns, labels: Sequence[str]) -> Column:

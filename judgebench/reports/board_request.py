@@ -28,7 +28,8 @@ from judgebench.metrics.measures import Balance
 from judgebench.metrics.ranked_rows import Standing
 from judgebench.metrics.scores import SCORE, scales_of, scores
 from judgebench.plain_text import counted as counted_words
-from judgebench.reports.board import Board, Row
+from judgebench.records import RunManifest
+from judgebench.reports.board import Board, LengthControl, Row
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.boards import (
     BenchmarkRef,
@@ -42,7 +43,6 @@ from judgebench.reports.boards import (
 )
 from judgebench.reports.estimates import best_first
 from judgebench.reports.leaderboard import leaderboards
-from judgebench.reports.length_calibrations import LengthControl
 from judgebench.store import Store
 from judgebench.store.catalog import distinct_names
 
@@ -52,15 +52,6 @@ _READ = ("item_id", "model", "judge", "sample", "turn", "order", "repeat", "kind
 
 Group = Mapping[str, Any]
 """What a run's manifest says of a group: its ``tasks`` with their versions, and ``metrics``."""
-
-
-def lm_eval_groups(store: Store) -> dict[str, Group]:
-    """The groups that suites asked for, each as the newest run had it; no name of a benchmark."""
-    benchmarks = {name for name, _ in store.benchmarks()}
-    found: dict[str, Group] = {}
-    for run in sorted(store.runs(), key=lambda one: one.started):
-        found |= run.configuration.get(LM_EVAL_GROUPS) or {}
-    return {name: group for name, group in found.items() if name not in benchmarks}
 
 
 def group_boards(
@@ -262,7 +253,7 @@ class BoardRequest:
             style_control=self.style_control,
         )
 
-    def chosen(self, store: Store, found: Mapping[str, tuple[Board, ...]]) -> list[Board]:
+    def chosen(self, store: Store, boards: Sequence[Board]) -> list[Board]:
         """Of these boards the rows and columns that are asked for; what is not asked for stays.
 
         Models go by the names as they are shown, other names, or ids; columns come in the order
@@ -276,7 +267,6 @@ class BoardRequest:
         UsageError
             For a model or a metric that none of the boards has, and where none has both.
         """
-        boards = [board for its in found.values() for board in its]
         known = {name for board in boards for row in board.rows for name in row.metrics}
         by = None if self.sort is None else self.sort.removeprefix("-")
         for name in (*self.columns, *([by] if by not in (None, BY_NAME) else [])):
@@ -338,11 +328,16 @@ def boards_of(
         As from `leaderboards`; and for a judge that has judged none of the benchmarks, a panel that
         can be combined on none.
     """
-    groups = lm_eval_groups(store)
+    runs, groups = store.runs(), dict[str, Group]()
+    for run in sorted(runs, key=lambda one: one.started):  # each as the newest has it
+        groups |= run.configuration.get(LM_EVAL_GROUPS) or {}
+    if groups:  # which no benchmark is called
+        held = {name for name, _ in store.benchmarks()}
+        groups = {name: group for name, group in groups.items() if name not in held}
     plain = [name for name in benchmarks if name not in groups]
     here = {name: list(judges) for name in plain}
     if len(here) > 1 and judges:
-        here = _judges_here(store, plain, judges, {panel.name for panel in panels})
+        here = _judges_here(store, runs, plain, judges, {panel.name for panel in panels})
     found: dict[str, tuple[Board, ...]] = {}
     for name in dict.fromkeys(benchmarks):
         if name in groups:
@@ -356,10 +351,11 @@ def boards_of(
                 store, name, groups[name], judges=judges, intervals=how.get("intervals")
             )
             continue
-        known = here[name]
-        declared = [p for p in panels_in(store, name) if not judges or p.name in judges]
+        known, which = here[name], benchmark_ref(store, name)
+        declared = [p for p in panels_in(runs, which) if not judges or p.name in judges]
         seated = {panel.name: panel for panel in (*declared, *panels)}
-        boards = leaderboards(store, name, judges=known, panels=list(seated.values()), **how)
+        seats = list(seated.values())
+        boards = leaderboards(store, which, judges=known, panels=seats, runs=runs, **how)
         if judges and not known:  # none of those who are asked for, and so nobody but panels
             boards = tuple(board for board in boards if board.judge_id is None)
         found[name] = boards
@@ -382,7 +378,11 @@ def no_boards(benchmarks: Sequence[str], judges: Collection[str]) -> UsageError:
 
 
 def _judges_here(
-    store: Store, benchmarks: Sequence[str], judges: Collection[str], panels: Collection[str]
+    store: Store,
+    runs: Sequence[RunManifest],
+    benchmarks: Sequence[str],
+    judges: Collection[str],
+    panels: Collection[str],
 ) -> dict[str, list[str]]:
     """Which of the judges that are asked for each benchmark knows."""
     here: dict[str, list[str]] = {name: [] for name in benchmarks}
@@ -391,7 +391,7 @@ def _judges_here(
         which = benchmark_ref(store, name)
         tables = [read(which.name, which.version) for read in (store.failures, store.verdicts)]
         shown = disambiguate(tables, "judge")
-        declared = {panel.name for panel in panels_in(store, name)}
+        declared = {panel.name for panel in panels_in(runs, which)}
         for judge in judges:
             try:
                 if judge not in panels and judge not in declared:

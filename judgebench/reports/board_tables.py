@@ -9,24 +9,32 @@ import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import permutations, product
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from judgebench.columns import grouped
 from judgebench.errors import UsageError
 from judgebench.metrics.accuracy import sign_of
 from judgebench.metrics.constant_answers import AVG_LENGTH
 from judgebench.metrics.failed_rows import why_missing
-from judgebench.metrics.length_controlled import AS_PUBLISHED, LENGTH_CONTROLLED, PUBLISHED_ERROR
 from judgebench.metrics.measures import STANDARD_ERROR
 from judgebench.metrics.registry import digits, heading, package_entries
 from judgebench.metrics.registry import metric as entry
-from judgebench.metrics.scores import GUESSED, SCORE
+from judgebench.metrics.scores import DIMENSION, GUESSED, SCORE
 from judgebench.metrics.style_controlled import STYLE_CONTROLLED
-from judgebench.metrics.win_rate import EACH_GAME, WEIGHTED, WIN_RATE
+from judgebench.metrics.win_rate import (
+    AS_PUBLISHED,
+    EACH_GAME,
+    LENGTH_CONTROLLED,
+    PUBLISHED_ERROR,
+    WEIGHTED,
+    WIN_RATE,
+)
 from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.answer_flags import SUSPICIOUS
 from judgebench.reports.board import (
+    OURS,
+    THEIRS,
     Board,
     N,
     PublishedBeside,
@@ -36,7 +44,6 @@ from judgebench.reports.board import (
     rank_note,
 )
 from judgebench.reports.board_warnings import few
-from judgebench.reports.corrected import labels_table
 from judgebench.reports.document import (
     Cells,
     Chart,
@@ -52,16 +59,11 @@ from judgebench.reports.document import (
     json_field,
     table,
 )
-from judgebench.reports.published import (
-    OURS,
-    THEIRS,
-    PublishedAgreement,
-    published_tables,
-    published_text,
-    related,
-)
-from judgebench.reports.samples import Components, Curve, sample_tables
 from judgebench.store.catalog import distinct_names
+
+if TYPE_CHECKING:
+    from judgebench.reports.published import PublishedAgreement
+    from judgebench.reports.samples import Components, Curve
 
 
 def costs(boards: Sequence[Board], beside: Collection[str]) -> Iterator[str]:
@@ -278,6 +280,8 @@ class Leaderboard(Report):
         paid = tuple(costs(asked, beside)) if beside else ()
         if published is None:
             return cls(boards=tuple(asked), by=tuple(by), costs=paid, beside=tuple(beside))
+        from judgebench.reports.published import related
+
         found = related(asked)
         return PublishedLeaderboard(
             boards=tuple(
@@ -314,8 +318,13 @@ class Leaderboard(Report):
             tables += _tables(board, explained)
             for name in self.by:
                 tables += _group_tables(board, name) if name in board.groups else []
-        tables += labels_table(self.boards)
+        if any("labels" in row.counts for board in self.boards for row in board.rows):
+            from judgebench.reports.corrected import labels_table
+
+            tables += labels_table(self.boards)
         if self.best_of or self.spread:
+            from judgebench.reports.samples import sample_tables
+
             tables += sample_tables(self.best_of, self.spread)
         return tables
 
@@ -373,6 +382,8 @@ class PublishedLeaderboard(Leaderboard):
         shown = {name: getattr(self, name) for name in ("boards", "by", "best_of", "spread")}
         own = Leaderboard(**shown).tables()
         published = References(boards=self.references, notes=self.published_notes)
+        from judgebench.reports.published import published_tables
+
         return own + published_tables(self.found, published, self.by)
 
 
@@ -418,7 +429,8 @@ def as_alpaca_eval(boards: Sequence[Board], *, sort: bool = True) -> Document:
         by = "length_controlled_winrate" if controlled else "win_rate"
         rows.sort(key=lambda one: (one[0], one[1][by] is None, -(one[1][by] or 0.0)))
     lines = [line for _, line in rows]
-    return replace(Leaderboard.of(boards).document(), records=lines, exchanged=True)
+    board = Leaderboard.of(boards)
+    return Document(tables=board.tables(), records=lines, data=board.to_dict, exchanged=True)
 
 
 def _alpaca_eval_line(row: Row) -> dict[str, Any]:
@@ -463,9 +475,11 @@ def _tables(board: Board, explained: set[str]) -> list[Table]:
     here |= {ONE_ORDER} if any(row.counts.get("half") for row in board.rows) else set()
     lacking = [name for name in EXPLAINED if name in here - explained]
     explained.update(lacking)
+    names = {name for row in board.rows for name in row.metrics}
     # Why length-controlled win rates, and metrics of packages, have no value; each reason once.
     undefined: list[str] = []
-    for name in (LENGTH_CONTROLLED, AS_PUBLISHED, *package_entries()):
+    packages = package_entries() if any(DIMENSION in name for name in names) else ()
+    for name in (LENGTH_CONTROLLED, AS_PUBLISHED, *packages):
         of_rows = [(row.model, row.metrics[name]) for row in board.rows if name in row.metrics]
         models = grouped((one.undefined, model) for model, one in of_rows if one.undefined)
         for reason, of in models.items() if name != board.metric else ():
@@ -541,11 +555,6 @@ def _columns(board: Board) -> list[Cells[Row]]:
     names = list(dict.fromkeys(name for row in board.rows for name in row.metrics))
     right: Any = {"align": "right"}
 
-    def main(name: str, **more: bool) -> Cells[Row]:
-        """The column of what ranks, or of what is asked for."""
-        title = f"{heading(name, board.metric, board.scale)} [{board.level:.0%}]"
-        return column(title, _metric(board, name), **right, **more)
-
     def beside(name: str) -> list[Cells[Row]]:
         """The column of a metric beside the leading one, where any model has it."""
         its = (row.metrics[name] for row in board.rows if name in row.metrics)
@@ -556,9 +565,6 @@ def _columns(board: Board) -> list[Cells[Row]]:
         title = heading(name, board.metric, board.scale)
         return [column(title, _metric(board, name), spare=True, optional=True, **right)]
 
-    def published(same: PublishedBeside, name: str) -> Callable[[Row], str]:
-        return lambda row: published_text(same.reference, name, row.published.get(name))
-
     more: dict[str, Any] = {"spare": True, "optional": True}
     rates = [name for name in (LENGTH_CONTROLLED, WIN_RATE) if name in names[1:]]
     of_groups = {
@@ -566,11 +572,19 @@ def _columns(board: Board) -> list[Cells[Row]]:
     }
     others = [name for name in names[1:] if name not in {*_NOT_PRINTED, *of_groups, *rates}]
     # what is refused in full stands before what is in part, of every group
-    if chosen := board.columns or sorted(board.figures, key=lambda one: one.partition("/")[0]):
-        leading = [main(name, spare=i > 0) for i, name in enumerate(chosen) if name in names]
+    chosen = board.columns or sorted(board.figures, key=lambda one: one.partition("/")[0])
+    if chosen:
         rates, others = [], [name for name in others if not {name, *board.columns} & {*chosen}]
-    else:
-        leading = [main(name) for name in names[:1]]
+    leading = [
+        column(
+            f"{heading(name, board.metric, board.scale)} [{board.level:.0%}]",
+            _metric(board, name),
+            spare=i > 0,
+            **right,
+        )
+        for i, name in enumerate(chosen or names[:1])
+        if name in names
+    ]
     return [
         column("rank", _rank, **right),
         column("model", lambda row: row.model, wraps=True),
@@ -582,11 +596,7 @@ def _columns(board: Board) -> list[Cells[Row]]:
         column("won / lost / tied", _outcomes, **right, **more),
         *(one for name in others for one in beside(name)),
         column("labels", lambda row: str(row.counts.get("labels", "")), **right, **more),
-        *(
-            column(short, published(same, name), **right, **more)
-            for same in ([] if board.published is None else [board.published])
-            for name, short in _PUBLISHED.items()
-        ),
+        *([] if board.published is None else _published(board.published)),
         column(
             "mean length",
             lambda row: str(row.counts.get(AVG_LENGTH, "")) if AVG_LENGTH in row.metrics else "",
@@ -596,6 +606,17 @@ def _columns(board: Board) -> list[Cells[Row]]:
         column("worst case", lambda row: _worst(row.leading, digits(names[0])), **right, **more),
         column("missing because", missing_because, wraps=True, **more),
     ]
+
+
+def _published(same: PublishedBeside) -> Iterator[Cells[Row]]:
+    """The columns of figures of the published board beside ours."""
+    from judgebench.reports.published import published_text
+
+    def says(name: str) -> Callable[[Row], str]:
+        return lambda row: published_text(same.reference, name, row.published.get(name))
+
+    for name, short in _PUBLISHED.items():
+        yield column(short, says(name), align="right", spare=True, optional=True)
 
 
 def _rank(row: Row) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 
-from judgebench.records import Estimate
+from judgebench.records import PLANS, Estimate
 from judgebench.reports.answer_flags import (
     CUT,
     SUSPECT,
@@ -17,7 +17,6 @@ from judgebench.reports.answer_flags import (
 from judgebench.reports.board import Row
 from judgebench.reports.board_data import STATUSES, BoardData
 from judgebench.reports.boards import undeclared_labels
-from judgebench.reports.sequential import cut_short
 
 MOST_NAMES = 3
 LONGER, SHORTER = "much longer answers", "much shorter answers"
@@ -99,7 +98,10 @@ def warnings_of(
             f"{shares[most]:.0%} ({most})" + ("; see the worst case" if worst else "")
         )
     shown = [row.model for row in rows]
-    said += dict.fromkeys(line for member in members for line in cut_short(data, member, shown))
+    if any(PLANS in run.configuration for run in data.runs):
+        from judgebench.reports.sequential import cut_short
+
+        said += dict.fromkeys(line for member in members for line in cut_short(data, member, shown))
     said += [
         f"{row.model}: its answers were generated in {ways} different ways"
         for row in rows

@@ -17,7 +17,7 @@ from judgebench.columns import Bools, Column, coded, counted, same, select_rows
 from judgebench.config import Panel, check
 from judgebench.errors import ConfigError, UsageError, unknown_name
 from judgebench.metrics.verdict_table import SPARSE
-from judgebench.records import BINARY, HARM_LABELS, HARM_RATES, JudgeSpec
+from judgebench.records import BINARY, HARM_LABELS, HARM_RATES, JudgeSpec, RunManifest
 from judgebench.store import Store
 from judgebench.store.catalog import distinct_names
 
@@ -39,7 +39,7 @@ class BenchmarkRef:
     ``labels`` are the declared ones, the positive one last; ``report`` says what boards show
     besides, ``weighted`` how clear wins count. ``first_only``: a model's first answer is its
     answer, and further ones say how sure of it the model is. ``official``: a judge prompt of this
-    benchmark is official.
+    benchmark is official. ``published``: boards of this version are.
     """
 
     name: str
@@ -51,6 +51,7 @@ class BenchmarkRef:
     first_only: bool = False
     official: bool = False
     weighted: Weighted | None = None
+    published: bool = False
 
     def __str__(self) -> str:
         return f"{self.name}@{self.version}"
@@ -96,7 +97,7 @@ def benchmark_ref(store: Store, name_at_version: str) -> BenchmarkRef:
             )  # fmt: skip
         return BenchmarkRef(name=name, version=version)
     others = (label for label in description.labels if label != description.positive)
-    judging = description.judging
+    judging, published = description.judging, description.published
     return BenchmarkRef(
         name=name,
         version=version,
@@ -109,6 +110,7 @@ def benchmark_ref(store: Store, name_at_version: str) -> BenchmarkRef:
         weighted=description.versions[version].weighted
         if version in description.versions
         else None,
+        published=any(one.version == version for one in published.boards) if published else False,
     )
 
 
@@ -329,18 +331,13 @@ def _how(written: str) -> str:
     return f"a panel is written a,b,c or mean(a,b) or majority(a,b,c;min_valid=2), not {written!r}"
 
 
-def panels_in(store: Store, benchmark: str) -> tuple[Panel, ...]:
-    """The panels that suites declared on a benchmark, in the order of their runs.
+def panels_in(runs: Iterable[RunManifest], which: BenchmarkRef) -> tuple[Panel, ...]:
+    """The panels that the suites of these runs declared on a benchmark, in their order.
 
-    Parameters
-    ----------
-    benchmark
-        ``NAME`` or ``NAME@VERSION``. What a suite declares without naming a version is for all of
-        them.
+    What a suite declares without naming a version is for all of them.
     """
-    which = benchmark_ref(store, benchmark)
     found: dict[str, Panel] = {}
-    for run in store.runs():
+    for run in runs:
         for section in run.configuration.get("benchmarks", ()):
             name, version = split_version(section["name"])
             if name != which.name or version not in (None, which.version):

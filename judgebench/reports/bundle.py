@@ -17,6 +17,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -167,7 +168,7 @@ def _request(written: dict[str, Any], path: Path) -> BoardRequest:
 def _boards(part: Path, request: BoardRequest) -> Any:
     """The boards of an excerpt as JSON, without what would tell where it lies."""
     with open_store(str(part), read_only=True) as store:
-        boards = request.chosen(store, request.found(store))
+        boards = request.chosen(store, [*chain(*request.found(store).values())])
         return json.loads(
             json.dumps(Leaderboard.of(boards, by=request.by).to_dict(), allow_nan=False)
         )

@@ -22,7 +22,6 @@ from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.accuracy import ACCURACY, sign_of
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.correction import CORRECTED
-from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.measures import group_names
 from judgebench.metrics.paired import (
     HEAD_TO_HEAD,
@@ -38,7 +37,7 @@ from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.probes import without_probes
 from judgebench.metrics.registry import VERDICT_METRICS, of_confidence
 from judgebench.metrics.scores import DIMENSION
-from judgebench.metrics.win_rate import WEIGHTED, WIN_RATE
+from judgebench.metrics.win_rate import LENGTH_CONTROLLED, WEIGHTED, WIN_RATE
 from judgebench.records import is_human
 from judgebench.reports.boards import find_judges
 from judgebench.reports.corrected import corrected_models

@@ -41,7 +41,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, fields
 from enum import Enum
-from functools import cache
+from functools import cache, cached_property
 from itertools import groupby, product
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, TypeVar
 
@@ -109,22 +109,46 @@ class Table:
         return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+Records: TypeAlias = Sequence[Mapping[str, Any]]
+
+
 class Document:
     """One result in three shapes: tables to look at, tidy records, and JSON of the contract.
+
+    A form takes one of them. ``records`` and ``data`` may be given as functions, which are called
+    once a form asks for what they make.
 
     ``exchanged``: the records are a file of another program's, whose texts stay as they are; in
     others a spreadsheet takes none for a formula. ``standalone``: in LaTeX it is a whole document.
     """
 
-    tables: Sequence[Table]
-    records: Sequence[Mapping[str, Any]]
-    data: Any
-    exchanged: bool = False
-    standalone: bool = False
+    def __init__(
+        self,
+        *,
+        tables: Sequence[Table],
+        records: Records | Callable[[], Records],
+        data: Any,
+        exchanged: bool = False,
+        standalone: bool = False,
+    ) -> None:
+        self.tables, self.exchanged, self.standalone = tables, exchanged, standalone
+        self._records, self._data = records, data
 
-    def document(self) -> Document:
-        return self
+    def __eq__(self, other: object) -> bool:
+        names = ("tables", "records", "data", "exchanged", "standalone")
+        return isinstance(other, Document) and all(
+            getattr(self, name) == getattr(other, name) for name in names
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # it is as long as what it shows
+
+    @cached_property
+    def records(self) -> Records:
+        return self._records() if callable(self._records) else self._records
+
+    @cached_property
+    def data(self) -> Any:
+        return self._data() if callable(self._data) else self._data
 
 
 def groups(columns: Sequence[Column]) -> list[tuple[str, int]]:
@@ -407,7 +431,7 @@ class Report(ABC):
     def document(self, *args: Any, **options: Any) -> Document:
         """The report for printing; the options are those of its tables."""
         return Document(
-            tables=self.tables(*args, **options), records=self.records(), data=self.to_dict()
+            tables=self.tables(*args, **options), records=self.records, data=self.to_dict
         )
 
     def _repr_html_(self) -> str:

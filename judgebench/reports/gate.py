@@ -20,7 +20,6 @@ from functools import cached_property, partial
 
 from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import BoardKind
-from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.paired import (
     VIEWS,
     PairedModels,
@@ -31,7 +30,7 @@ from judgebench.metrics.paired import (
     why_no_difference,
 )
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
-from judgebench.metrics.win_rate import WEIGHTED, WIN_RATE
+from judgebench.metrics.win_rate import LENGTH_CONTROLLED, WEIGHTED, WIN_RATE
 from judgebench.plain_text import counted
 from judgebench.reports import estimates
 from judgebench.reports.agreement import agreement_report

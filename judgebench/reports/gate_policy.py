@@ -23,10 +23,9 @@ from judgebench.config import Amount, Section, check
 from judgebench.dialogue import NO_ANCHORS, all_conversations
 from judgebench.errors import InputError
 from judgebench.execution.recheck import Unconfirmed
-from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.registry import VERDICT_METRICS
-from judgebench.metrics.win_rate import WEIGHTED, WIN_RATE
+from judgebench.metrics.win_rate import LENGTH_CONTROLLED, WEIGHTED, WIN_RATE
 from judgebench.records import Runtime
 from judgebench.stats.resample import upper_bound
 from judgebench.store import Store

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from judgebench.columns import grouped
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.correction import CORRECTED
-from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.paired import (
     BASELINE,
     CANDIDATE,
@@ -32,7 +31,7 @@ from judgebench.metrics.paired import (
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.registry import metric as entry
 from judgebench.metrics.verdict_spread import average_nights, repeat_spread
-from judgebench.metrics.win_rate import WEIGHTED
+from judgebench.metrics.win_rate import LENGTH_CONTROLLED, WEIGHTED
 from judgebench.reports.model_pairs import PairData
 from judgebench.stats.unchanged import (
     CHANCE,

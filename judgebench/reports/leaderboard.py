@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import import_module
 from threading import Thread
+from typing import TYPE_CHECKING
 
 from judgebench.columns import counted, grouped
 from judgebench.config import Panel
@@ -16,7 +17,6 @@ from judgebench.metrics.accuracy import NO_ONE_NUMBER, accuracies
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.constant_answers import AVG_LENGTH, AVG_WORDS, answer_lengths
 from judgebench.metrics.intervals import LEAST, Intervals
-from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.measures import Groups, by_turn, group_names, tags
 from judgebench.metrics.ranked_rows import Standing
 from judgebench.metrics.scores import NOT_APPLICABLE, scores
@@ -29,15 +29,16 @@ from judgebench.metrics.style_controlled import (
 )
 from judgebench.metrics.win_rate import (
     AS_UPSTREAM,
+    LENGTH_CONTROLLED,
     WEIGHTED,
     WIN_RATE,
     as_upstream,
     win_rates,
 )
 from judgebench.plain_text import counted as counted_words
-from judgebench.records import SCORING, Estimate
-from judgebench.reports.answer_flags import NO_MARKS
-from judgebench.reports.board import Board, PublishedBeside, Row
+from judgebench.records import Estimate, RunManifest
+from judgebench.reports.answer_flags import COUNTED, NO_MARKS
+from judgebench.reports.board import Board, LengthControl, PublishedBeside, RankedBoard, Row
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.board_warnings import few, flags_of, warnings_of
 from judgebench.reports.boards import (
@@ -49,17 +50,14 @@ from judgebench.reports.boards import (
     panel_line,
 )
 from judgebench.reports.estimates import best_first
-from judgebench.reports.length_calibrations import (
-    LengthBoard,
-    LengthBoards,
-    LengthControl,
-    LengthRequest,
-)
-from judgebench.reports.published import PublishedNumbers
 from judgebench.stats.dawid_skene import DawidSkene
 from judgebench.stats.resample import effective_n
 from judgebench.stats.style_control import Definition
 from judgebench.store import Store
+
+if TYPE_CHECKING:
+    from judgebench.reports.length_calibrations import LengthBoards
+    from judgebench.reports.published import PublishedNumbers
 
 WITHOUT_CATEGORIES = (
     "the questions are not here, so nobody knows which category each is of: "
@@ -69,9 +67,10 @@ WITHOUT_CATEGORIES = (
 
 def leaderboards(
     store: Store,
-    benchmark: str,
+    benchmark: str | BenchmarkRef,
     version: str | None = None,
     *,
+    runs: Sequence[RunManifest] | None = None,
     judges: Collection[str] = (),
     panels: Sequence[Panel] = (),
     intervals: Intervals | None = None,
@@ -96,6 +95,8 @@ def leaderboards(
     ----------
     benchmark
         ``NAME`` or ``NAME@VERSION``; ``version`` may stand apart.
+    runs
+        All of the store's; read if not given.
     judges
         Names (as shown, or without what tells them apart) or ids, or names of the panels; all if
         empty.
@@ -129,17 +130,22 @@ def leaderboards(
         For a benchmark or judge that the store does not hold, for a metric that ranks no board or
         that no model has a value of, and for a way of grouping that no item knows.
     """
-    wanted = LengthRequest(control=length_control, rank_by=rank_by)
-    which = benchmark_ref(store, benchmark if version is None else f"{benchmark}@{version}")
+    if rank_by is not None:
+        from judgebench.reports.length_calibrations import check_ranking
+
+        check_ranking(length_control, rank_by)
+    which = benchmark
+    if not isinstance(which, BenchmarkRef):
+        which = benchmark_ref(store, which if version is None else f"{which}@{version}")
     if which.weighted is None and (upstream or style_control):
         raise UsageError(
             f"{which} has no weighted win rate: --upstream and --style-control are of benchmarks "
             "whose judges say how clear a win is, such as arena_hard"
         )
-    if not SCORING.issuperset(judge.spec.kind for judge in store.judges()):
-        # Statistics of comparisons need it later; while verdicts are read it is loaded beside.
+    if which.weighted is not None:
+        # Their intervals need it later; while verdicts are read it is loaded beside.
         Thread(target=import_module, args=("scipy.special",)).start()
-    data = BoardData(store, which, panels)
+    data = BoardData(store, which, panels, runs=runs)
     for name in by:
         if (
             name not in which.report.by
@@ -151,11 +157,24 @@ def leaderboards(
         for name in set(judges).difference(panel.name for panel in panels)
         for judge in find_judges(name, data.judges, store, which)
     )
-    apart = frozenset[str]() if rank_suspicious else frozenset(data.suspicious)
+    excluded = frozenset[str]() if rank_suspicious else frozenset(data.suspicious)
     boards = _Boards(
-        data, wanted, groups, called, intervals or Intervals(), published_names or {}, apart,
-        upstream, style_control,
-    )  # fmt: skip
+        data=data,
+        which=which,
+        judge_ids={shown: one for one, shown in data.judges.items()},
+        ranked=frozenset(data.model_ids) - excluded,
+        length_control=length_control,
+        rank_by=rank_by,
+        groups=groups,
+        judges=called,
+        intervals=intervals or Intervals(),
+        published_names=published_names or {},
+        excluded=excluded,
+        upstream=upstream,
+        style_control=style_control,
+    )
+    if published_names:
+        boards.published.check_names(published_names)
     found = tuple(
         board for board in boards if not judges or board.judge_id is None or board.judge in called
     )
@@ -168,31 +187,29 @@ def leaderboards(
     return found
 
 
+@dataclass(kw_only=True)
 class _Boards:
-    """The boards that can be made of a benchmark's verdicts."""
+    """The boards that can be made of a benchmark's verdicts.
 
-    def __init__(
-        self,
-        data: BoardData,
-        wanted: LengthRequest,
-        groups: Mapping[str, Mapping[str, str | Sequence[str]]],
-        judges: frozenset[str],
-        intervals: Intervals,
-        published_names: Mapping[str, str],
-        excluded: frozenset[str],
-        upstream: bool,
-        style_control: Definition | None,
-    ) -> None:
-        self.data, self.which, self.intervals = data, data.which, intervals
-        self.groups, self.published_names, self.excluded = groups, published_names, excluded
-        self.judges, self.upstream, self.style_control = judges, upstream, style_control
-        self.styled: dict[tuple[str, str], StyleBoard] = {}
-        self.style_unit = ""
-        self.ranked = frozenset(data.model_ids) - excluded
-        self.wanted, self.published = wanted, PublishedNumbers(data)
-        if published_names:
-            self.published.check_names(published_names)
-        self.judge_ids = {shown: one for one, shown in data.judges.items()}
+    ``judges`` are those that are asked for by name, ``judge_ids`` those of all; ``excluded`` models
+    have no rank, and all others are ``ranked``.
+    """
+
+    data: BoardData
+    which: BenchmarkRef
+    judge_ids: Mapping[str, str]
+    ranked: frozenset[str]
+    length_control: LengthControl
+    rank_by: str | None
+    groups: Mapping[str, Mapping[str, str | Sequence[str]]]
+    judges: frozenset[str]
+    intervals: Intervals
+    published_names: Mapping[str, str]
+    excluded: frozenset[str]
+    upstream: bool
+    style_control: Definition | None
+    styled: dict[tuple[str, str], StyleBoard] = field(default_factory=dict)
+    style_unit: str = ""
 
     def __iter__(self) -> Iterator[Board]:
         for kind, verdicts in self.data.verdicts.items():
@@ -203,15 +220,17 @@ class _Boards:
                 found = self._length.controlled(kind, verdicts, by_judge)
             else:
                 its = by_judge.items()
-                found = {judge: LengthBoard(own, kind.metric.name) for judge, own in its}
+                found = {judge: RankedBoard(own, kind.metric.name) for judge, own in its}
             for judge, ranked in found.items():
-                beside = self.published.beside(
-                    self.judge_ids.get(judge),
-                    opponent,
-                    ranked.metric,
-                    [standing.model for standing in ranked.standings],
-                    self.published_names,
-                )
+                beside: Sequence[PublishedBeside] = ()
+                if self.which.published:
+                    beside = self.published.beside(
+                        self.judge_ids.get(judge),
+                        opponent,
+                        ranked.metric,
+                        [standing.model for standing in ranked.standings],
+                        self.published_names,
+                    )
                 same = next((one for one in beside if one.because is None), None)
                 # Those that are excluded from the ranking stand by value, behind all others.
                 within = [one for one in ranked.standings if one.model not in self.excluded]
@@ -225,7 +244,7 @@ class _Boards:
                 said = "" if same is None else same.reference.board.note
                 if said and any(row.published for row in rows):
                     notes = (*notes, said)
-                yield replace(board, beside=beside, notes=notes)
+                yield replace(board, beside=tuple(beside), notes=notes)
         for name, reason in self.data.refused.items():
             yield Board(
                 benchmark=self.which.name, version=self.which.version, metric=None, scale=None,
@@ -233,9 +252,21 @@ class _Boards:
             )  # fmt: skip
 
     @cached_property
+    def published(self) -> PublishedNumbers:
+        """What others published, of a benchmark of which they did, or for length control."""
+        from judgebench.reports.published import PublishedNumbers
+
+        return PublishedNumbers(self.data)
+
+    @cached_property
     def _length(self) -> LengthBoards:
         """Beside win rates, those at equal length: no other board needs them."""
-        return LengthBoards(self.published, self.wanted, self.judges, self.intervals, self.ranked)
+        from judgebench.reports.length_calibrations import LengthBoards
+
+        return LengthBoards(
+            self.published, self.length_control, self.rank_by, self.judges, self.intervals,
+            self.ranked,
+        )  # fmt: skip
 
     def _standings(self, kind: BoardKind, answered: Columns) -> Sequence[Standing]:
         groups: Groups = [*self.groups.values()]
@@ -277,7 +308,7 @@ class _Boards:
             intervals=self.intervals,
             ranked=self.ranked,
             weighted=self.which.weighted,
-            by_weights=self.wanted.rank_by is None,
+            by_weights=self.rank_by is None,
         )
         return self._with_lengths(answered, self._beside_weighted(verdicts, kind.opponent, found))
 
@@ -337,7 +368,7 @@ class _Boards:
             "verdicts": judged.n,
             **standing.counts,
             **self.data.answers(model_id, opponent),
-            **marks.counts,
+            **{f"{COUNTED}{mark}": n for mark, n in marks.answers.items()},
         }
         return Row(
             model=standing.model,
@@ -359,14 +390,14 @@ class _Boards:
         kind: BoardKind,
         verdicts: Columns,
         judge: str,
-        ranked: LengthBoard,
+        ranked: RankedBoard,
         rows: tuple[Row, ...],
     ) -> Board:
         report, panel = self.which.report, self.data.panels.get(judge)
         members = [self.judge_ids[name] for name in (panel.judges if panel else [judge])]
         specs = [self.data.spec_of[member] for member in members]
         prompts = {spec.official_prompt for spec in specs}
-        figures = self.data.figures if kind.kind == "label" else ()
+        figures = self.data.figures if kind.kind == "label" and report.rates else ()
         styled = self.styled.get((judge, kind.opponent or ""))
         # The ends of what the metric can be, where it has any.
         if (scale := kind.metric.scale) is None:

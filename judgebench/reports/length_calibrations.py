@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from shlex import quote
-from typing import ClassVar, Literal, NamedTuple, TypeAlias
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +27,6 @@ from judgebench.errors import InputError, UsageError, unknown_name
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.length_controlled import (
-    AS_PUBLISHED,
-    LENGTH_CONTROLLED,
     LengthCalibration,
     LengthComparisons,
     compared,
@@ -37,9 +35,10 @@ from judgebench.metrics.length_controlled import (
     from_json,
 )
 from judgebench.metrics.length_controlled import to_json as numbers
-from judgebench.metrics.ranked_rows import Places, Standing, mask_of, ranks
-from judgebench.metrics.win_rate import PERCENT, WIN_RATE
+from judgebench.metrics.ranked_rows import Places, Standing, ranks
+from judgebench.metrics.win_rate import AS_PUBLISHED, LENGTH_CONTROLLED, PERCENT, WIN_RATE
 from judgebench.records import Estimate
+from judgebench.reports.board import LengthControl, RankedBoard
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.board_warnings import few
 from judgebench.reports.boards import Columns, benchmark_ref, described, find_judges, find_model
@@ -611,8 +610,6 @@ def _notes(fitted: LengthFit) -> list[str]:
     return said
 
 
-LengthControl: TypeAlias = Literal["exact", "compat", "both", "off"]
-
 _SHOWN: Mapping[str, tuple[str, ...]] = {
     "exact": (LENGTH_CONTROLLED,),
     "compat": (AS_PUBLISHED,),
@@ -621,64 +618,50 @@ _SHOWN: Mapping[str, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LengthRequest:
-    """What is to be seen of length control.
-
-    rank_by
-        `WIN_RATE` or `LENGTH_CONTROLLED`: what ranks a board of comparisons that has it; None for
-        the benchmark's headline, where it can be computed.
+def check_ranking(control: LengthControl, rank_by: str) -> None:
+    """That boards of comparisons can be ranked by a metric.
 
     Raises
     ------
     UsageError
         For a metric that no board is ranked by, or that is not to be computed.
     """
-
-    control: LengthControl = "exact"
-    rank_by: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.rank_by not in (None, WIN_RATE, LENGTH_CONTROLLED):
-            known = (WIN_RATE, LENGTH_CONTROLLED)
-            raise UsageError(unknown_name("metric to rank by", str(self.rank_by), known))
-        if self.rank_by == LENGTH_CONTROLLED and LENGTH_CONTROLLED not in _SHOWN[self.control]:
-            raise UsageError(
-                f"{self.rank_by} ranks only where it is computed: --length-control exact or both"
-            )
-
-
-class LengthBoard(NamedTuple):
-    """The standings of one judge, what ranks them, and what is to be said below."""
-
-    standings: Sequence[Standing]
-    metric: str
-    notes: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    if rank_by not in (known := (WIN_RATE, LENGTH_CONTROLLED)):
+        raise UsageError(unknown_name("metric to rank by", rank_by, known))
+    if rank_by not in (WIN_RATE, *_SHOWN[control]):
+        raise UsageError(
+            f"{rank_by} ranks only where it is computed: --length-control exact or both"
+        )
 
 
 class LengthBoards:
     """Adds length-controlled win rates to boards of comparisons, of some judges or of all.
 
-    ``ranked`` are the models that are ranked; all if None.
+    rank_by
+        `WIN_RATE` or `LENGTH_CONTROLLED`: what ranks a board of comparisons that has it; None for
+        the benchmark's headline, where it can be computed.
+    ranked
+        The models that are ranked; all if None.
     """
 
     def __init__(
         self,
         published: PublishedNumbers,
-        wanted: LengthRequest,
+        control: LengthControl,
+        rank_by: str | None,
         judges: frozenset[str],
         intervals: Intervals,
         ranked: Collection[str] | None = None,
     ) -> None:
-        self.data, self.wanted, self.judges = published.data, wanted, judges
+        self.data, self.control, self.rank_by = published.data, control, rank_by
+        self.judges = judges
         self.intervals, self.ranked = intervals, ranked
         self.calibrations = Calibrations(self.data, published)
         self._judge_ids = {shown: one for one, shown in self.data.judges.items()}
 
     def controlled(
         self, kind: BoardKind, verdicts: Columns, by_judge: Mapping[str, Sequence[Standing]]
-    ) -> dict[str, LengthBoard]:
+    ) -> dict[str, RankedBoard]:
         """The boards of all judges that compare with one opponent.
 
         Parameters
@@ -688,10 +671,10 @@ class LengthBoards:
         """
         assert kind.opponent is not None
         found = {
-            judge: LengthBoard(rows, next(iter(rows[0].metrics)))
+            judge: RankedBoard(rows, next(iter(rows[0].metrics)))
             for judge, rows in by_judge.items()
         }
-        if self.wanted.control == "off":
+        if self.control == "off":
             said = self._instead("length control is off")
             return {judge: one._replace(notes=said) for judge, one in found.items()}
         opponent = self.data.model_ids[kind.opponent]
@@ -712,31 +695,31 @@ class LengthBoards:
 
     def _with(
         self, standings: Sequence[Standing], rows: LengthComparisons, calibration: LengthCalibration
-    ) -> LengthBoard:
+    ) -> RankedBoard:
         metrics: dict[str, Mapping[str, Estimate]] = {}
         placed: Mapping[str, Places] | None = None
         notes: tuple[str, ...] = ()
-        if LENGTH_CONTROLLED in _SHOWN[self.wanted.control]:
+        if LENGTH_CONTROLLED in _SHOWN[self.control]:
             controlled = exact(rows, calibration, intervals=self.intervals)
             metrics[LENGTH_CONTROLLED] = controlled.estimates
             have, lack = self._lacking_rates(standings, controlled.estimates)
-            asked = self.wanted.rank_by == LENGTH_CONTROLLED
+            asked = self.rank_by == LENGTH_CONTROLLED
             if have and (asked or (self._by_headline and not lack)):
                 found = ranks(
                     controlled.scores[0], controlled.covariance, units=controlled.units,
                     width=PERCENT, intervals=self.intervals,
-                    ranked=mask_of(controlled.models, self.ranked),
+                    models=controlled.models, ranked=self.ranked,
                 )  # fmt: skip
                 placed = dict(zip(controlled.models, found, strict=True))
             notes = self._said_of_ranks(have, lack)
         else:
             notes = self._instead("the compat fit has no intervals, and so no ranks")
-        if AS_PUBLISHED in _SHOWN[self.wanted.control]:
+        if AS_PUBLISHED in _SHOWN[self.control]:
             metrics |= compat(rows, calibration, intervals=self.intervals)
         told = [_told(row, metrics, placed) for row in standings]
         if placed is not None:
             told.sort(key=lambda row: (row.rank or math.inf, row.model))
-        return LengthBoard(
+        return RankedBoard(
             standings=told,
             metric=WIN_RATE if placed is None else LENGTH_CONTROLLED,
             notes=(*notes, *self._notes(metrics, calibration)),
@@ -746,7 +729,7 @@ class LengthBoards:
     @property
     def _by_headline(self) -> bool:
         """Whether length-controlled win rates rank unasked, where they can be computed."""
-        return self.wanted.rank_by is None and self.data.which.report.headline == LENGTH_CONTROLLED
+        return self.rank_by is None and self.data.which.report.headline == LENGTH_CONTROLLED
 
     def _lacking_rates(
         self, standings: Sequence[Standing], estimates: Mapping[str, Estimate]
@@ -767,7 +750,7 @@ class LengthBoards:
         if not lack:
             return ()
         n = have + len(lack)
-        if self.wanted.rank_by == LENGTH_CONTROLLED:
+        if self.rank_by == LENGTH_CONTROLLED:
             return (f"length-controlled ranks are of {have} of {n} models: {by_reason(lack)}",)
         if not self._by_headline:
             return ()
@@ -779,7 +762,7 @@ class LengthBoards:
 
     def _instead(self, reason: str) -> tuple[str, ...]:
         """That the plain win rate ranks a board whose headline it is not, and why."""
-        if self.wanted.rank_by == LENGTH_CONTROLLED:
+        if self.rank_by == LENGTH_CONTROLLED:
             return (f"ranked by the plain win rate; no length-controlled one: {reason}",)
         if not self._by_headline:
             return ()
@@ -812,9 +795,9 @@ class LengthBoards:
             f"`judgebench calibrate-length {self.data.which}` fits one with them"
         ]
 
-    def _without(self, standings: Sequence[Standing], reason: str) -> LengthBoard:
+    def _without(self, standings: Sequence[Standing], reason: str) -> RankedBoard:
         """The metric with the reason why it has no value."""
-        names = _SHOWN[self.wanted.control]
+        names = _SHOWN[self.control]
         told = []
         for row in standings:
             none = replace(
@@ -822,7 +805,7 @@ class LengthBoards:
                 undefined=reason, worst_low=None, worst_high=None,
             )  # fmt: skip
             told.append(_told(row, {name: {row.model: none} for name in names}, None))
-        return LengthBoard(told, WIN_RATE, notes=self._instead(reason))
+        return RankedBoard(told, WIN_RATE, notes=self._instead(reason))
 
 
 def by_reason(why: Mapping[str, str]) -> str:

@@ -25,11 +25,7 @@ from judgebench.metrics.accuracy import ACCURACY, NO_ONE_NUMBER, of_rate, sign_o
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.confidence import QuestionSet
 from judgebench.metrics.intervals import Floats, Intervals
-from judgebench.metrics.length_controlled import (
-    LENGTH_CONTROLLED,
-    LengthCalibration,
-    at_equal_length,
-)
+from judgebench.metrics.length_controlled import LengthCalibration, at_equal_length
 from judgebench.metrics.measures import TURN, by_turn, group_names
 from judgebench.metrics.paired import (
     PairedModels,
@@ -43,7 +39,7 @@ from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS, SetOfTwo, 
 from judgebench.metrics.registry import VERDICT_METRICS
 from judgebench.metrics.scores import DIMENSION, WHY, of_part, with_parts
 from judgebench.metrics.verdict_spread import average_nights
-from judgebench.metrics.win_rate import WEIGHTED, WIN_RATE
+from judgebench.metrics.win_rate import LENGTH_CONTROLLED, WEIGHTED, WIN_RATE
 from judgebench.records import JudgeSpec
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.boards import (

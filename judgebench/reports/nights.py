@@ -457,7 +457,7 @@ def nights(
         drift=data.drift(judge),
         slide=slide,
         replaced=tuple(
-            one for one in replacements(store, benchmark, version) if one.concerns(judge_id)
+            one for one in replacements(store.runs(), benchmark, version) if one.concerns(judge_id)
         ),
         margin_source="" if gate.policy is None else gate.margin_source,
     )

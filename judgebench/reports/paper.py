@@ -33,14 +33,13 @@ from judgebench.errors import ConfigError, UsageError, unknown_name
 from judgebench.metrics.accuracy import sign_of
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.length_controlled import AS_PUBLISHED, LENGTH_CONTROLLED
 from judgebench.metrics.paired import compare
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.registry import OF_VERDICTS, Direction, digits, heading
 from judgebench.metrics.registry import metric as entry
 from judgebench.metrics.scores import OFFICIAL, UNREAD_AS
 from judgebench.metrics.style_controlled import STYLE_CONTROLLED
-from judgebench.metrics.win_rate import WEIGHTED
+from judgebench.metrics.win_rate import AS_PUBLISHED, LENGTH_CONTROLLED, WEIGHTED
 from judgebench.plain_text import counted, holding
 from judgebench.records import PANEL, Estimate
 from judgebench.reports import estimates

@@ -25,14 +25,16 @@ from judgebench.benchmarks.folder import baseline_texts
 from judgebench.columns import grouped
 from judgebench.errors import UsageError, refuse_unknown
 from judgebench.metrics.constant_answers import AVG_LENGTH
-from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.model_correlations import COEFFICIENTS, TITLES, correlations
 from judgebench.metrics.registry import heading
 from judgebench.metrics.registry import metric as entry
+from judgebench.metrics.win_rate import LENGTH_CONTROLLED
 from judgebench.plain_text import holding
 from judgebench.records import Estimate, JudgeSpec
 from judgebench.reports import estimates
 from judgebench.reports.board import (
+    OURS,
+    THEIRS,
     Board,
     N,
     PublishedBeside,
@@ -533,8 +535,6 @@ def _reasons(found: Correlations) -> list[str]:
         for reason, of in reasons.items()
     ]
 
-
-OURS, THEIRS = "this store", "published"
 
 _LONG_NAME = 30
 """Characters above which names are broken before columns are left out."""

@@ -26,7 +26,7 @@ from judgebench.metrics.verdict_table import Ints
 from judgebench.plain_text import holding
 from judgebench.records import Estimate
 from judgebench.reports import estimates
-from judgebench.reports.answer_flags import NO_MARKS
+from judgebench.reports.answer_flags import COUNTED, NO_MARKS
 from judgebench.reports.board import Row, rank_note
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.board_warnings import few, flags_of, warnings_of
@@ -867,7 +867,7 @@ class _Ranker:
             "comparisons": int(its.sum()),
             **{reason: int(gone[m].sum()) for reason, gone in pairs.missing.items()},
             **self.data.answers(model_id),
-            **marks.counts,
+            **{f"{COUNTED}{mark}": n for mark, n in marks.answers.items()},
         }
         worst = None if bounds is None else bounds[:, m]
         strength = estimate(

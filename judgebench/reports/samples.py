@@ -96,7 +96,7 @@ def samples_told(
         As from `best_of_curves` and `components`.
     """
     told: dict[str, list[Any]] = {}
-    for name in request.benchmarks if best_of or spread else ():
+    for name in request.benchmarks:
         data = BoardData(store, benchmark_ref(store, name), ())
         if best_of:
             curves = best_of_curves(data, best_of, request.judges, request.level)

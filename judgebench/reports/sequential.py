@@ -12,9 +12,9 @@ import numpy as np
 from judgebench.columns import marked, select_rows
 from judgebench.metrics.paired import PairedModels
 from judgebench.metrics.registry import metric
-from judgebench.metrics.sequential import PLANS, EarlyDecision, SequentialPlan, early_decisions
+from judgebench.metrics.sequential import EarlyDecision, SequentialPlan, early_decisions
 from judgebench.metrics.verdict_table import FAILED
-from judgebench.records import Estimate
+from judgebench.records import PLANS, Estimate
 from judgebench.reports import estimates
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.cost import judge_costs

@@ -18,7 +18,6 @@ import numpy as np
 
 from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import BoardKind
-from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.paired import (
     BASELINE,
     CANDIDATE,
@@ -32,6 +31,7 @@ from judgebench.metrics.paired import (
 )
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.registry import metric
+from judgebench.metrics.win_rate import LENGTH_CONTROLLED
 from judgebench.plain_text import counted
 from judgebench.reports.document import json_after, json_field
 from judgebench.reports.drift import day

@@ -27,6 +27,7 @@ from itertools import product
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.polynomial.chebyshev import chebvander
 from numpy.typing import ArrayLike, NDArray
 
 from judgebench.stats.resample import side_by_side
@@ -265,7 +266,9 @@ def replicates(
         As `exact`, or when shapes do not fit each other.
     """
     y, differences = np.atleast_2d(floats(preference)), np.atleast_2d(floats(length_difference))
-    w, d = np.atleast_2d(floats(weights)), floats(difficulty)
+    w, d = np.atleast_2d(np.asarray(weights)), floats(difficulty)
+    short = tolerance > _SHORT and len(w) > len(_POWERS)
+    w = w.astype(np.float32 if short else np.float64, copy=False)
     if not (np.isfinite(w).all() and (w >= 0).all()):
         raise ValueError("weights must be finite and not negative")
     if y.shape != differences.shape or y.shape != (len(fits), w.shape[1]) or y.ndim != 2:
@@ -274,8 +277,6 @@ def replicates(
             f"{len(fits)} fits do not belong together"
         )
     d = np.broadcast_to(d, y.shape)
-    if tolerance > _SHORT and len(w) > len(_POWERS):
-        w = w.astype(np.float32)
     found = np.full((len(w), len(y)), np.nan)
 
     def fit_again(model: int) -> None:
@@ -285,7 +286,7 @@ def replicates(
         rows = _Rows.of(y[model], differences[model], d[model], anchors)
         judged = ~np.isnan(y[model])
         weights_of = w if judged.all() else w[:, judged]
-        seen = weights_of.any(axis=1)
+        seen = _totals(weights_of) > 0
         if np.isnan(fit.c):  # the baseline itself
             found[seen, model] = fit.value
             return
@@ -517,7 +518,7 @@ _UPPER = np.triu_indices(3)
 
 
 def _minimise(
-    loss: _Loss, weights: Floats, c: Floats, start: Floats, *, tolerance: float
+    loss: _Loss, weights: NDArray[Any], c: Floats, start: Floats, *, tolerance: float
 ) -> tuple[Floats, NDArray[np.bool_]]:
     """Minimum of ``|w|_1 + c * loss`` for each weighting of the loss's rows [1]_.
 
@@ -528,6 +529,7 @@ def _minimise(
     Parameters
     ----------
     weights : float array, shape (n_replicates, n_valid)
+        Of the digits in which rows are summed.
     c : float array, shape (n_replicates,)
     start : float array, shape (3,)
 
@@ -542,18 +544,15 @@ def _minimise(
        composite functions, SIAM Journal on Optimization 24(3), 1420-1443.
     """
     w, penalty = np.tile(start, (len(weights), 1)), 1.0 / c
-    limit = tolerance * (weights.sum(axis=1) + loss.fixed_s.sum())
+    limit = tolerance * (_totals(weights) + loss.fixed_s.sum())
     left = np.arange(len(weights))
-    taken: NDArray[Any] = weights
     if len(weights) > len(_POWERS):
-        short = weights.astype(np.float32, copy=False)
-        w = _near_minimum(loss, short, penalty, start)
-        taken = short if tolerance > _SHORT else weights
-        gradient, hessian = loss.derivatives(taken, w, start)
+        w = _near_minimum(loss, weights.astype(np.float32, copy=False), penalty, start)
+        gradient, hessian = loss.derivatives(weights, w, start)
     else:
         gradient, hessian = loss.derivatives_at_one(weights, start)
-    kind, greatest = taken.dtype, np.square(loss.x) / 4.0
-    least = _FLAT[kind.itemsize] * (taken @ greatest.astype(kind, copy=False))
+    kind, greatest = weights.dtype, np.square(loss.x) / 4.0
+    least = _FLAT[kind.itemsize] * (weights @ greatest.astype(kind, copy=False))
     flat = np.zeros(len(weights), dtype=np.bool_)
     for attempt in range(_FULL_STEPS):
         flat[left] = (np.diagonal(hessian, axis1=1, axis2=2) < least[left]).any(axis=1)
@@ -566,7 +565,7 @@ def _minimise(
         left = left[~(broken <= limit[left])]
         if not left.size or attempt == _FULL_STEPS - 1:
             break
-        gradient, hessian = loss.derivatives(taken[left], w[left], start)
+        gradient, hessian = loss.derivatives(weights[left], w[left], start)
     converged = np.asarray(np.isfinite(w).all(axis=1), dtype=bool)
     converged[left] = False
     converged[flat] = False
@@ -632,7 +631,7 @@ def _near_minimum(
     def at(w: Floats) -> tuple[Floats, Floats]:
         powers = np.ascontiguousarray((_products(w - start) / _FACTORIALS).T)
         gradient, upper = (
-            (of * powers[: of.shape[1]]).sum(axis=1).T for of in (of_gradient, of_hessian)
+            np.einsum("gtr,tr->rg", of, powers[: of.shape[1]]) for of in (of_gradient, of_hessian)
         )
         return gradient, _symmetric(upper)
 
@@ -675,7 +674,7 @@ class _Smooth:
     def __init__(self, function: Callable[[Floats], Floats], at: Floats, n: int) -> None:
         self.half = 0.55 * np.ptp(at, axis=0) + 1e-9
         self.middle = (at.min(axis=0) + at.max(axis=0)) / 2.0
-        self.k = k = np.arange(n)
+        k, self.degree = np.arange(n), n - 1
         angle = np.pi * (k + 0.5) / n
         nodes = self.middle + self.half * np.cos(angle)[:, np.newaxis]
         grid = np.stack(np.meshgrid(nodes[:, 0], nodes[:, 1], indexing="ij"), axis=-1)
@@ -691,9 +690,8 @@ class _Smooth:
         return np.asarray(self.exact & (np.abs(at - self.middle) <= self.half).all(axis=1))
 
     def __call__(self, at: Floats) -> Floats:
-        # T_k(x) = cos(k arccos x), of both coordinates.
-        x = np.arccos((at - self.middle) / self.half)
-        first, second = (np.cos(np.multiply.outer(x[:, n], self.k)) for n in (0, 1))
+        x = (at - self.middle) / self.half
+        first, second = (chebvander(x[:, n], self.degree) for n in (0, 1))
         by_first = np.tensordot(first, self.weight, axes=1)
         return np.asarray(np.einsum("rj,rjk->rk", second, by_first))
 
@@ -792,7 +790,12 @@ def _win_rates(w: Floats, d: Floats, weights: NDArray[Any]) -> Floats:
         t *= weights[block]
         found[block] = t.sum(axis=1, dtype=np.float64)
     with np.errstate(invalid="ignore"):
-        return np.asarray(50.0 + 50.0 * found / weights.sum(axis=1))
+        return np.asarray(50.0 + 50.0 * found / _totals(weights))
+
+
+def _totals(weights: NDArray[Any]) -> NDArray[Any]:
+    """The sum of each row; of whole numbers it is exact."""
+    return np.asarray(weights @ np.ones(weights.shape[1], weights.dtype))
 
 
 def row_losses(y: Floats, eta: Floats) -> Floats:
@@ -837,7 +840,7 @@ def _fold_fits(x: Floats, y: Floats, s: Floats, fold: NDArray[np.int64]) -> Floa
     loss = _Loss(x, y, None)
     weights = np.where(fold == np.arange(FOLDS)[:, np.newaxis], 0.0, s)
     start, _ = _minimise(
-        loss, s[np.newaxis], np.array(CANDIDATES[-1:]), np.zeros(3), tolerance=1e-6
+        loss, s[np.newaxis], np.array(CANDIDATES[-1:]), np.zeros(3), tolerance=1e-3
     )
     c = np.repeat(CANDIDATES, FOLDS)
     w, _ = _minimise(loss, np.tile(weights, (len(CANDIDATES), 1)), c, start[0], tolerance=1e-6)

@@ -33,8 +33,9 @@ import hashlib
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import lru_cache
 from statistics import NormalDist
 from typing import Any, TypeAlias, TypeVar
 
@@ -127,7 +128,7 @@ def _draws(generator: np.random.Generator, n_units: int, n_replicates: int) -> N
     if n_units < MANY_UNITS:
         evenly = np.full(n_units, 1.0 / n_units)
         return generator.multinomial(n_units, evenly, size=n_replicates)
-    found = np.empty((n_replicates, n_units), dtype=np.float32)
+    found = np.empty((n_replicates, n_units), dtype=np.uint8)  # a unit is drawn once in the mean
     for times in found:
         drawn = generator.integers(n_units, size=n_units, dtype=np.uint32)
         times[:] = np.bincount(drawn, minlength=n_units)
@@ -252,7 +253,19 @@ class Resamples:
 
     def __init__(self, n_units: int, n_replicates: int, *, seed: int) -> None:
         self._n_units, self._n_replicates, self._seed = n_units, n_replicates, seed
-        self._kept: list[NDArray[np.unsignedinteger]] | None = None
+        self._portion = max(1, _BLOCK // max(1, n_units))
+        self._kept: list[Future[NDArray[Any]]] = []
+
+    def begin(self) -> None:
+        """Draw beside what else is to be done before the sums, if what is drawn can be kept."""
+        kind = np.uint8 if self._n_units >= MANY_UNITS else np.min_scalar_type(self._n_units)
+        size = (1 + self._n_replicates) * self._n_units * np.dtype(kind).itemsize
+        if self._kept or size > _KEPT_BYTES:
+            return
+        blocks, beside = self._drawn(), ThreadPoolExecutor(1)
+        n = 1 + -(-self._n_replicates // self._portion)
+        self._kept = [beside.submit(lambda: next(blocks).astype(kind)) for _ in range(n)]
+        beside.shutdown(wait=False)
 
     def sums(self, contributions: Sequence[Floats | Contributions]) -> list[Floats]:
         """Sums over units, one for each weighting; of several contributions over the same draws.
@@ -275,7 +288,7 @@ class Resamples:
         at, blocks = 1, self._blocks()
         next(blocks)
         with side_by_side(len(held)) as each:
-            for block in _ahead(blocks):
+            for block in blocks:
                 short = block.astype(np.float32, copy=False)
                 whole = short if self._n_units >= MANY_UNITS else block.astype(np.float64)
                 made = each(lambda one: one.sums(whole, short), held)  # noqa: B023 - done here
@@ -298,25 +311,18 @@ class Resamples:
 
     def _blocks(self) -> Iterator[NDArray[Any]]:
         """All weightings, that of the data themselves alone in the first block."""
-        if self._kept is not None:
-            yield from self._kept
-            return
-        smallest = np.min_scalar_type(self._n_units)
-        keeps = (1 + self._n_replicates) * self._n_units * smallest.itemsize <= _KEPT_BYTES
-        kept = []
-        for block in self._drawn():
-            if keeps:
-                kept.append(block.astype(smallest))
-            yield block
-        self._kept = kept if keeps else None
+        self.begin()
+        if self._kept:
+            return (block.result() for block in self._kept)
+        return _ahead(self._drawn())
 
     def _drawn(self) -> Iterator[NDArray[Any]]:
         """The same draws as all at once: they follow each other in the generator's stream."""
         n = self._n_units
         yield np.ones((1, n), dtype=np.int64)
-        generator, portion = np.random.default_rng(self._seed), max(1, _BLOCK // max(1, n))
-        for start in range(0, self._n_replicates, portion):
-            yield _draws(generator, n, min(portion, self._n_replicates - start))
+        generator = np.random.default_rng(self._seed)
+        for start in range(0, self._n_replicates, self._portion):
+            yield _draws(generator, n, min(self._portion, self._n_replicates - start))
 
 
 def _ahead(blocks: Iterator[_T]) -> Iterator[_T]:
@@ -393,12 +399,46 @@ def expanded_level(level: float, n_units: int, *, n_parameters: int = 1) -> floa
     .. [1] T. C. Hesterberg (2015), What Teachers Should Know About the Bootstrap, The American
        Statistician 69(4), 371-386, section 5.
     """
-    from scipy.special import ndtr, stdtrit
-
     free = n_units - n_parameters
     if free < 1:
         return level
-    return float(2.0 * ndtr(math.sqrt(n_units / free) * stdtrit(free, (1.0 + level) / 2.0)) - 1.0)
+    return math.erf(math.sqrt(n_units / (2.0 * free)) * _student(free, level))
+
+
+@lru_cache(1024)
+def _student(free: int, level: float) -> float:
+    """How far Student's t, with whole degrees of freedom, lies from 0 with so much probability.
+
+    By Newton's method on the finite series [1]_, unless that is long: scipy takes longer to load
+    than most boards to make.
+
+    References
+    ----------
+    .. [1] M. Abramowitz, I. A. Stegun (1964), Handbook of Mathematical Functions, 26.7.3, 26.7.4.
+    """
+    if free > _LONG:
+        from scipy.special import stdtrit
+
+        return float(stdtrit(free, (1.0 + level) / 2.0))
+    odd, t = free % 2, NormalDist().inv_cdf((1.0 + level) / 2.0)
+    k = np.arange(2.0 + odd, free - 1.0, 2.0)
+    gammas = math.lgamma((free + 1) / 2.0) - math.lgamma(free / 2.0)
+    for _ in range(_NEWTON_STEPS):
+        angle = math.atan(t / math.sqrt(free))
+        cosine = math.cos(angle)
+        within = math.sin(angle) * (1.0 + float(np.cumprod((1.0 - 1.0 / k) * cosine**2).sum()))
+        if odd:
+            within = 2.0 / math.pi * (angle + (within * cosine if free > 1 else 0.0))
+        density = math.exp(gammas - (free + 1) / 2.0 * math.log1p(t * t / free))
+        step = (within - level) * math.sqrt(math.pi * free) / (2.0 * density)
+        t -= step
+        if abs(step) <= 1e-14 * abs(t):
+            break
+    return t
+
+
+_LONG, _NEWTON_STEPS = 10_000, 100
+"""Steps grow to a quantile from below, and are a handful but for few degrees and high levels."""
 
 
 def bca_interval(

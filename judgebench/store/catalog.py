@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeAlia
 from sqlalchemy import (
     Connection,
     FromClause,
-    Row,
     Select,
     Table,
     bindparam,
@@ -126,17 +125,13 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
 }
 
 
-def values(row: Row[Any], *without: str) -> dict[str, Any]:
-    """What a row says, by the labels of its columns; see `said_by`."""
-    return said_by(row._fields, row, *without)
+def values(row: Any, *without: str, labels: tuple[str, ...] = ()) -> dict[str, Any]:
+    """What a row says, by the labels of its columns, its own if none are given.
 
-
-def said_by(labels: tuple[str, ...], row: Iterable[Any], *without: str) -> dict[str, Any]:
-    """Texts are strings as they were, and what is kept as JSON is read.
-
-    The columns of a verdict, where all of them are there, are one ``verdict``, and those of tokens
-    one ``usage``.
+    Texts are strings as they were, and what is kept as JSON is read. The columns of a verdict,
+    where all of them are there, are one ``verdict``, and those of tokens one ``usage``.
     """
+    labels = labels or row._fields
     found = dict(zip(labels, row, strict=True))
     for name, reader, names in _plan(labels):
         its = [found.pop(one) for one in names]

@@ -54,6 +54,10 @@ _CLAIM = {
     " (SELECT token FROM owners WHERE token = %b FOR KEY SHARE) AS o ORDER BY k"
     " ON CONFLICT DO NOTHING",
 }
+_RELEASE = {
+    "sqlite": "DELETE FROM claims WHERE key = ? AND owner = ?",
+    "postgresql": "DELETE FROM claims WHERE key = ANY(%b::bytea[]) AND owner = %b",
+}
 _AS_THE_OTHERS = """DO $$ BEGIN
 EXECUTE 'ALTER TABLE rates OWNER TO ' || quote_ident(
     (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = 'claims'::regclass));
@@ -178,8 +182,8 @@ class Claims:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._renewal = _Renewal(database.another, uuid.uuid4().bytes)
-        self._me = self._renewal.token
+        self._renewal: _Renewal | None = None
+        self._me = uuid.uuid4().bytes
         self._watched: dict[bytes, tuple[float, float]] = {}
         self._looked = -_LOOK_S
         self._has_rates = False
@@ -203,7 +207,8 @@ class Claims:
         """
         if not keys and not done:
             return set(), set()
-        self._is_at_work()
+        if self._renewal is None:
+            self._begin()
         won, judged = self._write(partial(_exchanged, self._me, sorted(keys), done))
         lost = [key for key in keys if key not in won]
         if lost and self._free_the_dead():
@@ -211,10 +216,10 @@ class Claims:
             won |= more
         return won, judged
 
-    def _is_at_work(self) -> None:
-        if not self._renewal.ident:
-            self._renewal.start()
-            self._free_the_dead()
+    def _begin(self) -> None:
+        self._renewal = _Renewal(self._database.another, self._me)
+        self._renewal.start()
+        self._free_the_dead()
 
     def _write(self, write: Callable[[Connection], _T]) -> _T:
         """One commit, which is made again where a server went in the middle of it."""
@@ -335,7 +340,7 @@ class Claims:
             raise StoreError(
                 f"the lease of {name!r} was lost to another process, which took this one for dead"
                 " (was the machine asleep?); what was committed is kept, run again"
-            ) from self._renewal.error
+            ) from (None if self._renewal is None else self._renewal.error)
 
     # budgets ------------------------------------------------------------------------------------
 
@@ -359,7 +364,8 @@ class Claims:
             What is to be reserved beside it, and how much more is welcome: at most a sixteenth of
             what is left then.
         """
-        self._is_at_work()
+        if self._renewal is None:
+            self._begin()
         drawn = self._write(partial(self._drawn, project, cap_usd, spent, held, wanted, more))
         if not drawn.fits and self._free_the_dead():
             drawn = self._write(partial(self._drawn, project, cap_usd, 0.0, held, wanted, more))
@@ -414,7 +420,7 @@ class Claims:
 
     def _give_back(self) -> None:
         """All that is claimed, as soon as nobody else writes."""
-        if self._renewal.ident and not self._renewal.ended.is_set():
+        if self._renewal is not None and not self._renewal.ended.is_set():
             self._renewal.ended.set()
             self._renewal.join()
             self._write_soon(partial(_ended, self._me))
@@ -440,15 +446,17 @@ def _exchanged(
             won = set(connection.execute(mine).scalars())
         there = select(judgments.c.key).where(judgments.c.key.in_(keys))
         judged = set(connection.execute(there).scalars())
-    for some in chunks(done):
-        connection.execute(delete(claims).where(claims.c.owner == owner, claims.c.key.in_(some)))
+    if done:
+        gone: Any = [(key, owner) for key in done] if engine == "sqlite" else ([*done], owner)
+        connection.exec_driver_sql(_RELEASE[engine], gone)
     return won, judged
 
 
 def _released(owner: bytes, keys: Collection[bytes], connection: Connection) -> bool:
-    mine = delete(claims).where(claims.c.owner == owner)
-    portions = (mine.where(claims.c.key.in_(some)) for some in chunks(keys))
-    return sum(connection.execute(gone).rowcount for gone in portions) == len(keys)
+    """Whether all of them were still its own."""
+    engine = connection.dialect.name
+    rows: Any = [(key, owner) for key in keys] if engine == "sqlite" else ([*keys], owner)
+    return not keys or connection.exec_driver_sql(_RELEASE[engine], rows).rowcount == len(keys)
 
 
 def _leased(door: bytes, seconds: float, connection: Connection) -> tuple[float, float]:

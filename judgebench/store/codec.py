@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from judgebench.errors import InputError
@@ -29,7 +30,6 @@ from judgebench.records import (
     ScoreRequest,
     TokenLogprob,
     Unreadable,
-    Usage,
     Verdict,
     VerdictSlot,
 )
@@ -152,8 +152,8 @@ def read_item(benchmark: str, version: str, item_id: str, category: str | None, 
 # replies and responses --------------------------------------------------------------------------
 
 
-def usage_columns(usage: Usage) -> dict[str, int | None]:
-    return {name: getattr(usage, name) for name in TOKENS}
+tokens_of = attrgetter(*TOKENS)
+"""Of a `Usage`, in their order."""
 
 
 def logprobs_json(logprobs: Sequence[TokenLogprob]) -> str:

@@ -51,7 +51,6 @@ from judgebench.store.catalog import (
     read,
     row,
     rows,
-    said_by,
     steps,
     told,
     values,
@@ -66,6 +65,7 @@ from judgebench.store.codec import (
     TOKENS,
     VERDICT,
     read_item,
+    read_names,
     read_parts,
     read_request,
     read_spec,
@@ -608,7 +608,7 @@ class Reading(Snapshots, Asked):
     def reply(self, key: bytes) -> Reply | None:
         with_key = {"key": key}
         for found in self._database.look(lambda c: _REPLY.execute(c, with_key).fetchall()):
-            said = said_by(_REPLY_LABELS, found)
+            said = values(found, labels=_REPLY_LABELS)
             return Reply(**said | {"left_out": said["left_out"] or ()})
         return None
 
@@ -749,8 +749,9 @@ class Reading(Snapshots, Asked):
         """
         of = {**_on(benchmark, version), "judge.short": judge, "judgment.reply_keys!": b""}
         asked = row(c, schema.uses, "judgment.reply_keys", of)
-        found = None if asked is None else self.reply(reply_keys(asked.reply_keys)[0])
-        return () if found is None else found.left_out
+        one = {"key": None if asked is None else reply_keys(asked.reply_keys)[0]}
+        found = None if asked is None else row(c, schema.replies, "left_out", one)
+        return () if found is None else read_names(found.left_out or "[]")
 
     @read
     def verdicts_of_run(

@@ -10,12 +10,15 @@ from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
+from sqlalchemy import Connection
+
 from judgebench.errors import StoreBusyError, StoreError, StoreGoneError
 from judgebench.plain_text import counted
 from judgebench.protocols import MAY_WAIT, Paid
 from judgebench.records import Item
 from judgebench.secret import secrets_of
 from judgebench.store import schema
+from judgebench.store.catalog import read
 from judgebench.store.claims import Claims
 from judgebench.store.database import Database
 from judgebench.store.opening import located, marks, store_path
@@ -128,13 +131,14 @@ class Store(Reading, Claims, AbstractContextManager["Store"]):
         done: Any,
         *,
         paid: Paid | None = None,
-    ) -> None:
+    ) -> Any:
         """Write from an event loop, which waits for nothing; see `Replies.submit`."""
         if self._writer is None:
             self._writer = Writer(self._database.another, self._journal())
         entry = Entry(work, done, paid)
         self._writer.waiting[entry] = None
         self._writer.queue.put(entry)
+        return done
 
     def waiting(self) -> tuple[int, int]:
         """How many entries that were submitted are still to be written, and how many are paid."""
@@ -240,8 +244,10 @@ class Store(Reading, Claims, AbstractContextManager["Store"]):
 
     # columns for boards -------------------------------------------------------------------------
 
+    @read
     def board_verdicts(
         self,
+        c: Connection,
         benchmark: str,
         version: str,
         models: Collection[str] | None = None,
@@ -253,18 +259,21 @@ class Store(Reading, Claims, AbstractContextManager["Store"]):
         """
         from judgebench.store import columns  # numpy, which many commands do without
 
-        return self._read(columns.board_verdicts, benchmark, version, models, judges)
+        return columns.board_verdicts(c, benchmark, version, models, judges)
 
+    @read
     def judge_replies(
-        self, benchmark: str, version: str
+        self, c: Connection, benchmark: str, version: str
     ) -> dict[str, tuple[int, int, list[float]]]:
         """What the judgments of a benchmark took, by the judge's id (`columns.judge_replies`)."""
         from judgebench.store import columns
 
-        return self._read(columns.judge_replies, benchmark, version)
+        return columns.judge_replies(c, benchmark, version)
 
+    @read
     def board_answers(
         self,
+        c: Connection,
         benchmark: str,
         version: str,
         models: Collection[str] | None = None,
@@ -274,4 +283,4 @@ class Store(Reading, Claims, AbstractContextManager["Store"]):
         """The newest answers, for boards: how long they are (`columns.board_answers`)."""
         from judgebench.store import columns
 
-        return self._read(columns.board_answers, benchmark, version, models, texts)
+        return columns.board_answers(c, benchmark, version, models, texts)

@@ -59,6 +59,7 @@ from judgebench.store.codec import (
     HOWS,
     ORDERS,
     REQUESTS,
+    TOKENS,
     item_json,
     logprobs_json,
     plain,
@@ -70,7 +71,7 @@ from judgebench.store.codec import (
     spec_json,
     store_verdict,
     to_json,
-    usage_columns,
+    tokens_of,
     word,
 )
 from judgebench.store.database import (
@@ -266,14 +267,6 @@ class Writing(Asked):
     _more: dict[tuple[Table, bytes], Row] = field(default_factory=dict)
     _new: _Gathered = field(default_factory=_Gathered)
 
-    @property
-    def _connection(self) -> Connection:
-        # No `cached_property`: in Python 3.11 all writes would share its lock, and wait for each
-        # other while one waits for its turn.
-        if self._begun is None:
-            self._begun = self.begin()
-        return self._begun
-
     def flush(self) -> Connection:
         """Write what was gathered; what is executed next sees it."""
         if self.failed is not None:
@@ -283,7 +276,8 @@ class Writing(Asked):
         new = self._new
         try:
             if unknown := new.used - new.judged:
-                known = catalog.rows(self._connection, schema.judgments, "key", {"key": unknown})
+                self._begun = self._begun or self.begin()
+                known = catalog.rows(self._begun, schema.judgments, "key", {"key": unknown})
                 for key in sorted(unknown.difference(row.key for row in known)):
                     raise StoreError(
                         f"the store has no judgment {key.hex()[:12]}; "
@@ -296,7 +290,8 @@ class Writing(Asked):
             written = {put: in_columns(rows) for put, rows in new.rows.items() if rows}
             for its in written.values():
                 self._number(its)
-            connection = self._connection  # held from here at the latest, and others wait
+            # Held from here at the latest, and others wait.
+            connection = self._begun = self._begun or self.begin()
             if new.cleared:  # seldom has any failed before: a few are read to see which
                 failed = [key for (key,) in _FAILED.execute(connection, {}).fetchall()]
                 may_have = {*failed, *(row["key"] for row in new.rows[_PUT_FAILURE])}
@@ -347,19 +342,20 @@ class Writing(Asked):
 
     def _learn(self, table: Table, known: dict[Any, Any], new: Sequence[Any]) -> None:
         """Have the numbers of keys or names known; what is not there yet is put, in its order."""
-        names = identity(table)
+        names, connection = identity(table), self._begun or self.begin()
+        self._begun = connection
         for _ in range(2):
             by = dict(zip(names, zip(*new, strict=True) if names[1:] else (new,), strict=True))
             for its, said in by.items():
                 for name in said if (table.name, its) in _CALLED else ():
                     plain(_CALLED[table.name, its], name)
-            for number, *key in _ASK[table].of_all(self._connection, by):
+            for number, *key in _ASK[table].of_all(connection, by):
                 known[tuple(key) if key[1:] else key[0]] = number
             new = [key for key in new if key not in known]
             if not new:
                 return
             rows = in_columns([self._row_of(table, key) for key in new])
-            _PUT[table].put_all(self._connection, rows)
+            _PUT[table].put_all(connection, rows)
 
     def _row_of(self, table: Table, key: Any) -> Row:
         """A row of what is not there yet. What has more to it than its name must have been put.
@@ -498,7 +494,7 @@ class Writing(Asked):
                 "reasoning_sha": self._text(response.reasoning),
                 "prompt_sha": self._text(response.prompt),
                 "finish_reason": word(response.finish_reason),
-                **usage_columns(response.usage),
+                **dict(zip(TOKENS, tokens_of(response.usage), strict=True)),
                 "logprob": response.logprob,
                 "source": plain("the source", masked(response.source)),
                 "at": time.time(),
@@ -507,9 +503,14 @@ class Writing(Asked):
         return stack
 
     def put_reply(
-        self, key: bytes, request: Request, reply: Reply, spend: Spend | None = None
+        self,
+        key: bytes,
+        request: Request,
+        reply: Reply,
+        spend: Spend | None = None,
+        asked: str | None = None,
     ) -> None:
-        """The reply and what it took.
+        """The reply and what it took; ``asked`` is the canonical JSON of the request, if known.
 
         Of two replies to one question the first is kept, and both are paid for.
         """
@@ -517,12 +518,12 @@ class Writing(Asked):
         self._new.rows[_PUT[schema.replies]].append(
             {
                 "key": key,
-                "request_sha": self._text(keys.canonical_json(request)),
+                "request_sha": self._text(asked or keys.canonical_json(request)),
                 "text_sha": self._text(reply.text),
                 "reasoning_sha": self._text(reply.reasoning),
                 "logprobs_sha": self._text(logprobs),
                 "finish_reason": word(reply.finish_reason),
-                **usage_columns(reply.usage),
+                **dict(zip(TOKENS, tokens_of(reply.usage), strict=True)),
                 "served_model": word(reply.served_model),
                 "seconds": reply.seconds,
                 "scores": None if reply.scores is None else to_json(reply.scores),
@@ -554,7 +555,7 @@ class Writing(Asked):
             took = (
                 spend.calls,
                 0 if priced else spend.calls,
-                *(tokens or 0 for tokens in usage_columns(spend.usage).values()),
+                *(tokens or 0 for tokens in tokens_of(spend.usage)),
                 cost if cost is not None and priced else 0.0,
             )
             self._new.spent[about] = tuple(map(add, self._new.spent.get(about, _NOTHING), took))

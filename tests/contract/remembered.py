@@ -18,7 +18,12 @@ class Remembered(WrittenAtOnce):
         return self.kept.get(key)
 
     def put_reply(
-        self, key: bytes, request: Request, reply: Reply, spend: Spend | None = None
+        self,
+        key: bytes,
+        request: Request,
+        reply: Reply,
+        spend: Spend | None = None,
+        asked: str | None = None,
     ) -> None:
         self.kept[key] = reply
 

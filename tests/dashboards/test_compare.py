@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import math
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from unittest import mock
 from urllib.parse import parse_qs
 
 import pandas as pd
@@ -358,3 +360,34 @@ def test_what_has_no_difference_is_in_the_table_and_not_drawn(
         "none" in line and "no item has a readable verdict on both" in line
         for line in texts(app).splitlines()
     )
+
+
+def test_benchmarks_that_one_was_never_on_are_not_left_out(open_page: Any, tmp_path: Path) -> None:
+    judged = {"judge": stores.labels("+-+-++--+-+-")}
+    with mock.patch.multiple(stores, BENCHMARK="elsewhere"):
+        stores.fill_with(tmp_path / "s.db", {"one": judged, "third": judged}, run_id="other")
+    url = stores.fill_with(tmp_path / "s.db", {"one": judged, "two": judged})
+    with open_store(url, read_only=True) as store:
+        assert any("no model called" in note for note in comparison(store, "one", "two").notes)
+    app = opened_on(open_page, url, first="one", second="two")
+    assert not app.exception
+    assert "undecided" in texts(app) and "no model called" not in texts(app)
+
+
+def test_counts_without_room_are_not_drawn_in_part() -> None:
+    import charts
+    import compare_charts
+
+    rows = pd.DataFrame(
+        [{"name": "one", "test": "one", "tone": "rest", "note": note, "value": value, "low": -1.0,
+          "high": 1.0, "better": 1, "equal": 2, "worse": 3}
+         for note, value in (("0.0 [-1.0, 1.0]", 0.0), ("undefined " * 20, math.nan))]
+    )  # fmt: skip
+    room = compare_charts.Room.of(rows)
+    assert room.notes < charts.text_px(["undefined " * 20])
+    axis = charts.Axis(title="points", short="points", low=-1.0, high=1.0, digits=1)
+    drawn = compare_charts.forest(rows.head(1), axis, charts.INK["light"], ("a", "b"), room)
+    (bars, counts) = drawn.to_dict()["layer"][1]["layer"]
+    for layer in (bars, counts):
+        assert layer["mark"]["opacity"] == {"expr": f"{room.without_counts} ? 0 : 1"}
+    assert bars["encoding"]["x"]["axis"]["labelExpr"].startswith(room.without_counts)

@@ -240,7 +240,10 @@ def test_a_switch_ranks_suspicious_models_too(open_page: Any, kinds: str, judge:
     assert in_url(app, "suspicious") == ["1"]
     with open_store(kinds, read_only=True) as store:
         found = leaderboards(
-            store, stores.BENCHMARK, panels=panels_in(store, stores.BENCHMARK), rank_suspicious=True
+            store,
+            stores.BENCHMARK,
+            panels=panels_in(store.runs(), benchmark_ref(store, stores.BENCHMARK)),
+            rank_suspicious=True,
         )
     board = next(one for one in found if one.judge == judge)
     shown = table(app)

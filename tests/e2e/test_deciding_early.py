@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from judgebench.metrics.sequential import PLANS, SequentialPlan
+from judgebench.metrics.sequential import SequentialPlan
+from judgebench.records import PLANS
 from judgebench.store import open_store
 from tests.e2e import runs
 from tests.e2e.test_batch_runs import asked, batch_judge

@@ -311,7 +311,7 @@ def test_a_server_loads_while_models_answer_and_serves_the_judge_then(machine: P
         pool = ProviderPool(work.suite, store)
         pool.start_servers(work.assignments)
         runs.eventually(lambda: started(machine))
-        told = {"store": store, "pool": pool, "progress": NoProgress(), "configuration": {}}
+        told = {"store": store, "pool": pool, "progress": NoProgress()}
         done = evaluate(work, **told)
         assert done.judged > 0
         assert len(started(machine)) == 1, "the one that was there already"

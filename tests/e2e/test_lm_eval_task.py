@@ -13,7 +13,7 @@ import pytest
 
 import judgebench
 from judgebench import registry
-from judgebench.benchmarks.lm_eval_task import task_benchmarks
+from judgebench.benchmarks.own_prompts import task_benchmarks
 from judgebench.cli.main import run
 from judgebench.config import BenchmarkConfig
 from judgebench.responses.local import AnswerChunk, LmEvalWorker, LocalModel, Task

@@ -15,8 +15,7 @@ from judgebench.benchmarks.data import keep_prompts
 from judgebench.benchmarks.description import find
 from judgebench.config import ModelConfig, Prompting, check, load_suite
 from judgebench.errors import ConfigError
-from judgebench.execution.prompt_files import SAMPLINGS, with_prefix
-from judgebench.execution.resolve import resolve
+from judgebench.execution.resolve import SAMPLINGS, resolve, with_prefix
 from judgebench.judges.readers.upstream import ASPECTS, SAFETY
 from judgebench.protocols import NoProgress
 from judgebench.responses.local import LocalModel, decoding_of, prompting_of

@@ -23,7 +23,6 @@ from pathlib import Path
 
 from judgebench import keys
 from judgebench.protocols import Paid
-from judgebench.providers.replay import keep
 from judgebench.records import (
     ChatRequest,
     JudgeSpec,
@@ -39,6 +38,7 @@ from judgebench.records import (
     VerdictSlot,
 )
 from judgebench.store import Store, open_store
+from tests.written import keep
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL, JUDGE = ModelSpec(weights="m"), JudgeSpec(kind="exact_match")

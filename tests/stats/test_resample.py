@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import product
 
 import numpy as np
 import pytest
@@ -303,5 +304,9 @@ def test_expanded_percentiles_are_those_of_a_t_interval() -> None:
         z = stats.norm.ppf((1 + rs.expanded_level(0.95, n, n_parameters=parameters)) / 2)
         spread = math.sqrt((n - parameters) / n)  # a bootstrap's, in sample standard errors
         assert z * spread == pytest.approx(stats.t.ppf(0.975, n - parameters))
+    for free, level in product((1, 2, 3, 4, 7, 57, 196, 802, 9_999), (0.5, 0.9, 0.95, 0.999)):
+        its = stats.t.ppf((1 + level) / 2, free) * math.sqrt((free + 3) / free)
+        found = rs.expanded_level(level, free + 3, n_parameters=3)
+        assert found == pytest.approx(2 * stats.norm.cdf(its) - 1, abs=1e-12)
     assert rs.expanded_level(0.95, 10**7) == pytest.approx(0.95, abs=1e-6)
     assert rs.expanded_level(0.9, 3, n_parameters=3) == 0.9

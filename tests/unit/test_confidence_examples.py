@@ -11,7 +11,7 @@ import pytest
 
 from judgebench.errors import UsageError
 from judgebench.exchange.honestybench import confidence_examples
-from judgebench.execution.prompt_files import with_examples
+from judgebench.execution.resolve import with_examples
 from judgebench.judges.kinds import KINDS
 from judgebench.protocols import JudgeSettings
 from judgebench.records import Item, Message

@@ -11,12 +11,12 @@ import pytest
 
 from judgebench.config import Suite
 from judgebench.errors import ConfigError, InputError
-from judgebench.execution.prompt_files import with_examples
 from judgebench.execution.resolve import (
     ResolvedSuite,
     endpoints,
     judge_assignment,
     resolve,
+    with_examples,
 )
 from judgebench.reports.confidence import self_judges
 from judgebench.store import open_store

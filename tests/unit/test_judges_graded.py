@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from judgebench.errors import ConfigError
 from judgebench.judges.kinds import KINDS
 from judgebench.judges.lexical import NO_RIGHT_OPTION
-from judgebench.judges.prompt import PromptJudge
+from judgebench.judges.prompt import PromptJudge, Shown
 from judgebench.judges.readers.json import read_choice
 from judgebench.judges.readers.option_letters import NO_OPTION, NONE, read_option_line
 from judgebench.protocols import JudgeSettings
@@ -28,7 +28,7 @@ from judgebench.records import (
     Unreadable,
     Verdict,
 )
-from judgebench.template import PromptText, Shown, lettered, reference_to, right_letter
+from judgebench.template import PromptText, lettered, reference_to, right_letter
 from tests.table import over_rows
 from tests.unit.hostile import HOSTILE
 from tests.unit.judging import asked_text, read, talk

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.judges.kinds import KINDS
+from judgebench.judges.prompt import code_for, conversation, cut, framed
 from judgebench.keys import request_key
 from judgebench.protocols import Judge, JudgeSettings
 from judgebench.records import Case, ChatRequest, Label, Message, Preference, Score, Unreadable
-from judgebench.template import code_for, conversation, cut, framed
 from tests.table import over_rows
 from tests.unit.hostile import HOSTILE
 from tests.unit.judging import asked_text, case_of, contents, read

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.errors import InputError, UsageError
+from judgebench.metrics.accuracy import undeclared
 from judgebench.metrics.judged_values import (
     NO_VERDICT,
     UNREADABLE,
     majority,
     read_labels,
-    undeclared,
 )
 from tests.table import over_rows
 

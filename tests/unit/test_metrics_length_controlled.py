@@ -11,8 +11,6 @@ import pytest
 
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.length_controlled import (
-    AS_PUBLISHED,
-    PUBLISHED_ERROR,
     LengthCalibration,
     LengthComparisons,
     compared,
@@ -21,7 +19,7 @@ from judgebench.metrics.length_controlled import (
     from_json,
     to_json,
 )
-from judgebench.metrics.win_rate import win_rates
+from judgebench.metrics.win_rate import AS_PUBLISHED, PUBLISHED_ERROR, win_rates
 from judgebench.stats import length_control as lc
 from judgebench.stats.resample import content_seed, expanded_level, multinomial_weights
 from tests.table import over_rows

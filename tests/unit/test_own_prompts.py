@@ -21,10 +21,10 @@ from judgebench.benchmarks.own_prompts import (
 from judgebench.config import BenchmarkConfig, Suite, load_suite
 from judgebench.errors import ConfigError, InputError
 from judgebench.execution.resolve import resolve
+from judgebench.judges.prompt import conversation
 from judgebench.keys import canonical_json
 from judgebench.records import Message, Response
 from judgebench.responses.remote import messages_of
-from judgebench.template import conversation
 from tests.table import over_rows
 
 SUITE = Path(__file__).parents[2] / "suites" / "own_prompts" / "suite.yaml"

@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 import yaml
 
-from judgebench.benchmarks.description import Asking, OverApi, Preset, PresetConfig, PromptTokens
+from judgebench.benchmarks.description import (
+    Description,
+    OverApi,
+    Preset,
+    PresetConfig,
+    PromptTokens,
+)
 from judgebench.benchmarks.folder import load_benchmark
 from judgebench.cli.main import run
 from judgebench.config import load_suite
@@ -107,9 +113,12 @@ def test_an_unknown_preset_names_the_nearest() -> None:
     ],
 )
 def test_a_preset_that_cannot_be(asking: dict[str, Any], said: str) -> None:
-    usual = {"prompts": {"chat": {"task": "t"}}, "prompt": "chat"}
+    usual = {"prompts": {"chat": {"task": "t"}}, "prompt": "chat", "num_fewshot": 0}
+    about = {"name": "b", "title": "B", "licence": "CC0", "judging": {"kind": "reference"}}
+    versions = {"default_version": "1", "versions": {"1": {"source": {"kind": "folder"}}}}
+    asked = {"asking": {**usual, "truncate": "none", **asking}}
     with pytest.raises(ValueError, match=said):
-        Asking.model_validate({**usual, "num_fewshot": 0, "truncate": "none", **asking})
+        Description.model_validate({**about, **versions, **asked})
 
 
 # what upstream does, by benchmark ----------------------------------------------------------------

@@ -15,12 +15,12 @@ from judgebench.protocols import Drawn, Provider
 from judgebench.providers.base import NotSentError, WindingDownError
 from judgebench.providers.budget import Budget, BudgetGuard, ProjectBudget
 from judgebench.providers.compose import Providers
-from judgebench.providers.prices import Price
-from judgebench.providers.retry import Retry
+from judgebench.providers.rate_limit import Retry
 from judgebench.providers.tokens import ESTIMATE, REPLY_TOKENS_AT_MOST, CallSize
 from judgebench.records import (
     ChatRequest,
     Message,
+    Price,
     Purpose,
     Reply,
     Request,
@@ -61,7 +61,12 @@ class Ledger(WrittenAtOnce):
         return None
 
     def put_reply(
-        self, key: bytes, request: Request, reply: Reply, spend: Spend | None = None
+        self,
+        key: bytes,
+        request: Request,
+        reply: Reply,
+        spend: Spend | None = None,
+        asked: str | None = None,
     ) -> None:
         self.spends += [spend] if spend is not None else []
 

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from judgebench.config import Endpoint, PriceConfig, ServerConfig
-from judgebench.providers.prices import LOCAL, Price, PriceTable, price_of
-from judgebench.records import Usage
+from judgebench.providers.prices import LOCAL, PriceTable, price_of
+from judgebench.records import Price, Usage
 from tests.table import over_rows
 
 TABLE = PriceTable.load()

@@ -16,9 +16,8 @@ from judgebench.providers import openai_compatible
 from judgebench.providers.budget import Budget, BudgetGuard
 from judgebench.providers.compose import Providers
 from judgebench.providers.prices import LOCAL
-from judgebench.providers.rate_limit import RateLimit
+from judgebench.providers.rate_limit import RateLimit, Retry
 from judgebench.providers.replay import Replay
-from judgebench.providers.retry import Retry
 from judgebench.providers.server import LocalServer, WithServer
 from judgebench.records import ChatRequest, Message, Reply, Spend, Usage
 from judgebench.secret import Secret

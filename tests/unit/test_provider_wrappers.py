@@ -28,13 +28,12 @@ from judgebench.providers import replay
 from judgebench.providers.base import Counts, WindingDownError
 from judgebench.providers.compose import Providers
 from judgebench.providers.http_errors import Call, excerpt, retry_after_s, status_error
-from judgebench.providers.prices import Price
-from judgebench.providers.rate_limit import RateLimit
+from judgebench.providers.rate_limit import RateLimit, Retry
 from judgebench.providers.replay import Replay
-from judgebench.providers.retry import Retry
 from judgebench.records import (
     ChatRequest,
     Message,
+    Price,
     Purpose,
     Reply,
     Request,
@@ -70,7 +69,12 @@ class Memory(WrittenAtOnce):
         return self.kept.get(key)
 
     def put_reply(
-        self, key: bytes, request: Request, reply: Reply, spend: Spend | None = None
+        self,
+        key: bytes,
+        request: Request,
+        reply: Reply,
+        spend: Spend | None = None,
+        asked: str | None = None,
     ) -> None:
         self.order.append(f"kept {reply.text}")
         self.kept[key] = reply

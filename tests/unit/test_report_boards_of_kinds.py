@@ -31,7 +31,7 @@ from judgebench.records import (
 )
 from judgebench.reports.board import Board
 from judgebench.reports.board_tables import Leaderboard
-from judgebench.reports.boards import panels_in, parse_panel
+from judgebench.reports.boards import benchmark_ref, panels_in, parse_panel
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.render import render
 from judgebench.store import Store, open_store
@@ -294,7 +294,7 @@ def test_panels_that_suites_declared_are_found(store: Store, tmp_path: Path) -> 
     begin(store, {"benchmarks": [{"name": "made_up@unversioned", "panel": mean}, other]}, "s")
     begin(store, {"benchmarks": [{"name": "made_up@9", "panel": ["b", "a"]}]}, "t")
     begin(store, SUITE, "u")
-    assert [panel.name for panel in panels_in(store, "made_up")] == [
+    assert [panel.name for panel in panels_in(store.runs(), benchmark_ref(store, "made_up"))] == [
         "panel/majority(a,b)",
         "panel/mean(a,b;min_valid=2)",
     ]

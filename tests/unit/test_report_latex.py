@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -136,7 +135,8 @@ def test_a_long_word_is_broken_behind_what_joins_its_parts() -> None:
 
 
 def test_a_document_names_its_letters_and_has_no_floats() -> None:
-    made = replace(document(table("é 中", note="中")), standalone=True)
+    made = document(table("é 中", note="中"))
+    made.standalone = True
     text = render(made, "latex")
     before, _, after = text.partition("\\begin{document}\n")
     assert re.findall(r"(?m)^\\letter\{.*", before) == [
@@ -144,7 +144,8 @@ def test_a_document_names_its_letters_and_has_no_floats() -> None:
     ]  # fmt: skip
     assert r"\begin{table}" not in after
     assert r"\captionof{table}" in after
-    assert r"\letter" not in render(replace(made, standalone=False), "latex")
+    made.standalone = False
+    assert r"\letter" not in render(made, "latex")
 
 
 @pytest.mark.slow
@@ -154,7 +155,8 @@ def test_a_compiler_takes_it(compiler: str, tmp_path: Path) -> None:
         pytest.skip(f"no {compiler} on PATH")
     tables = [table(name, title=name, subtitle=name, note=name) for name in (*HOSTILE, *LETTERS)]
     made = document(*tables)
-    text = render(replace(made, standalone=True), "latex")
+    made.standalone = True
+    text = render(made, "latex")
     (tmp_path / "alone.tex").write_text(text, encoding="utf-8")
     # Taken in with \input only Latin letters are for pdfLaTeX.
     plain = document(*(table(name, title=name) for name in HOSTILE if name.isascii()))

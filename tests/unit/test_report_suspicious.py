@@ -254,7 +254,7 @@ def test_it_stays_last_however_rows_are_sorted(store: Store) -> None:
     for sort, first in (("win_rate", "good"), ("-win_rate", "poor"), ("model", "fair"),
                         ("-model", "poor")):  # fmt: skip
         request = BoardRequest(benchmarks=(found.benchmark,), sort=sort)
-        (board,) = request.chosen(store, {found.benchmark: (found,)})
+        (board,) = request.chosen(store, [found])
         assert [row.model for row in board.rows][-1] == "null"
         assert board.rows[0].model == first
 

@@ -74,6 +74,24 @@ def test_a_narrow_terminal_leaves_out_what_can_be_spared(width: int) -> None:
     )
 
 
+@given(TEXTS, TEXTS)
+def test_a_pipe_gets_what_a_terminal_without_end_does(name: str, bold: str) -> None:
+    columns = [
+        Column(title=name, wraps=True),
+        Column(title="n", align="right", group=bold),
+        Column(title="長い", align="right", spare=True),
+    ]
+    rows = [[bold, name, "0.5"], ["a", estimates.Marked(bold, name, bold=True), " b  "]]
+    tables = [
+        Table(
+            title=name, subtitle=bold, columns=columns, rows=its, notes=[bold], sections={1: name}
+        )
+        for its in (rows, [])
+    ]
+    shown = Document(tables=tables, records=[], data=None)
+    assert render(shown, "table") == render(shown, "table", width=10_000)
+
+
 def of_names() -> Document:
     """Three names and seven figures in a row, as `judgebench compare` has them."""
     figures = ["37.5", "75.0", "-37.5 [-100.0, 100.0]", "0.500", "12", "345", "4,567"]
@@ -223,7 +241,8 @@ def test_a_spreadsheet_carries_out_no_text_of_a_report(text: str) -> None:
     shown = "".join("�" if unicodedata.category(c) == "Cc" else c for c in text)
     assert rows[1][0].lstrip("'") == shown  # nothing is lost of it
     # A file of another program's has every text as it is.
-    as_is = render(replace(kept, exchanged=True), "csv")
+    others = Document(tables=[], records=records, data=None, exchanged=True)
+    as_is = render(others, "csv")
     assert text in as_is.replace('""', '"')
 
 

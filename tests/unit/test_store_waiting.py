@@ -17,9 +17,9 @@ import pytest
 from judgebench import protocols
 from judgebench.errors import StoreBusyError, StoreError, StoreFullError
 from judgebench.protocols import Waiting, at_most, at_once
-from judgebench.providers.replay import keep
 from judgebench.records import ChatRequest, Reply
 from judgebench.store import Store, claims, open_store, sqlite, write
+from tests.written import keep
 
 REQUEST = ChatRequest(provider="p", model="m", messages=())
 LONG_S = 0.2  # ten times what is patched in for the thirty seconds of before

@@ -48,7 +48,8 @@ def render(document: Document, form: str, *, width: int | None = None, colour: b
     UsageError
         For a form that is not known.
     """
-    refuse_unknown("format", [form], FORMS, error=UsageError)
+    if form not in FORMS:
+        refuse_unknown("format", [form], FORMS, error=UsageError)
     if form == "table":
         return terminal(document, width=width, colour=colour)
     return FORMS[form](document)

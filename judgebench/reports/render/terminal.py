@@ -24,6 +24,8 @@ _PLAIN_WIDTH = 10_000  # wide enough that nothing is wrapped in a pipe or a file
 
 def terminal(document: Document, *, width: int | None = None, colour: bool = False) -> str:
     """The tables, as wide as the terminal; nothing is wrapped where there is none."""
+    if width is None and not colour and (plain := _plain(document)) is not None:
+        return plain
     from rich.console import Console
     from rich.text import Text
 
@@ -64,6 +66,37 @@ def terminal(document: Document, *, width: int | None = None, colour: bool = Fal
         for note in table.notes:
             console.print(Text(printable(note), style="yellow"))
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+def _plain(document: Document) -> str | None:
+    """As for a pipe or a file; None where that has lines that are too long for it."""
+    from rich.cells import cell_len
+
+    lines: list[str] = []
+    for i, table in enumerate(document.tables):
+        lines += [""] * bool(i) + [printable(table.title)]
+        lines += [printable(table.subtitle)] * bool(table.subtitle)
+        rows = [[printable(column.whole_title) for column in table.columns]]
+        for line in table.lines:
+            rows.append([printable(cell) for cell in line])
+            for at, cell in enumerate(line):
+                if isinstance(cell, Marked) and cell.bold:
+                    number, rest = cell.number, cell[len(cell.number) :]
+                    rows[-1][at] = f"**{printable(number)}**{printable(rest)}"
+        widths = [max(map(cell_len, its)) for its in zip(*rows, strict=True)]
+        its = [*zip((column.align for column in table.columns), widths, strict=True)]
+        for row in rows if len(rows) > 1 else ():
+            cells = []
+            for text, (align, width) in zip((text.rstrip() for text in row), its, strict=True):
+                room = " " * (width - cell_len(text))
+                cells.append(room + text if align == "right" else text + room)
+            lines.append((" " * _GAP).join(cells))
+            if row is rows[0]:
+                lines.append("─" * (sum(widths) + _GAP * (len(widths) - 1)))
+        lines += map(printable, table.notes)
+    if any(cell_len(line) > _PLAIN_WIDTH for line in lines):
+        return None
+    return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,27 +183,25 @@ def _fitting(columns: Sequence[Column], cells: Sequence[Sequence[str]], width: i
             widest = min(widest, max(_NARROWEST, min(word, _LONGEST_WORD)))
         narrowest.append(max(widest, *map(cell_len, column.title.split() or [""])))
 
-    def lacks(its: Sequence[int], widths: Sequence[int], gap: int, room: int) -> bool:
+    def lacks(its: Sequence[int], widths: Sequence[int]) -> bool:
         return sum(widths[i] for i in its) + gap * (len(its) - 1) > room
 
-    def spared(its: list[int], gap: int, room: int) -> list[int]:
-        """Without those that can be spared, the last ones first, until the others fit."""
-        spare = [i for i in its if columns[i].spare]
-        while spare and lacks(its, narrowest, gap, room):
-            its.remove(spare.pop())
-        return its
-
-    every, above, gap, room = list(range(len(columns))), [], _GAP, width
-    shown = spared([*every], gap, room)
-    if cells and lacks(shown, narrowest, gap, room):
-        above = [i for i in shown if columns[i].wraps]
-        gap, room = _LEAST_GAP, width - _BELOW[-1]
-        shown = spared([i for i in every if not columns[i].wraps], gap, room)
-    in_words = bool(cells) and lacks(shown, narrowest, gap, room)
+    shown, above, gap, room = list(range(len(columns))), list[int](), _GAP, width
+    for beside in (True, False):  # what wraps beside the rest, or above it
+        if not beside:
+            above = [i for i in shown if columns[i].wraps]
+            shown = [i for i, column in enumerate(columns) if not column.wraps]
+            gap, room = _LEAST_GAP, width - _BELOW[-1]
+        spare = [i for i in shown if columns[i].spare]
+        while spare and lacks(shown, narrowest):  # the last ones go first, until the others fit
+            shown.remove(spare.pop())
+        in_words = bool(cells) and lacks(shown, narrowest)
+        if not in_words:
+            break
     for i in shown:  # titles on one line where there is room
         wider = [*narrowest]
         wider[i] = max(wider[i], cell_len(columns[i].title))
-        narrowest = narrowest if lacks(shown, wider, gap, room) else wider
+        narrowest = narrowest if lacks(shown, wider) else wider
     return _Layout(
         columns=columns, shown=shown, narrowest=narrowest, above=above, in_words=in_words
     )

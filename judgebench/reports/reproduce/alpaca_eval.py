@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from judgebench.columns import grouped
 from judgebench.errors import InputError
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.length_controlled import AS_PUBLISHED
-from judgebench.metrics.length_controlled import LENGTH_CONTROLLED as LC
 from judgebench.metrics.ranked_rows import Standing
-from judgebench.metrics.win_rate import win_rates
+from judgebench.metrics.win_rate import AS_PUBLISHED, win_rates
+from judgebench.metrics.win_rate import LENGTH_CONTROLLED as LC
 from judgebench.records import Estimate
 from judgebench.reports.length_calibrations import LEADERBOARD, index_of, read_recovered, strength
 from judgebench.reports.reproduce import FigureTable, Recomputation, Reproduction, point

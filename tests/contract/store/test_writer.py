@@ -23,7 +23,6 @@ import pytest
 
 from judgebench.errors import InputError, StoreError
 from judgebench.protocols import Paid
-from judgebench.providers.replay import keep
 from judgebench.records import (
     ChatRequest,
     Failure,
@@ -45,6 +44,7 @@ from judgebench.records import (
 )
 from judgebench.store import Store, open_store, write
 from judgebench.store.database import Prepared
+from tests.written import keep
 
 MODEL, JUDGE = ModelSpec(weights="m"), JudgeSpec(kind="exact_match")
 
@@ -353,7 +353,7 @@ def test_no_key_is_written_to_it(
 
 KILLED = """
     import asyncio, sys, threading
-    from judgebench.providers.replay import keep
+    from tests.written import keep
     from judgebench.store import open_store
     from tests.contract.store.test_writer import all_of, paid, put
 
