@@ -215,7 +215,7 @@ def thoughts(text: str | None, key: str) -> None:
 def paged(rows: Sequence[_T], size: int, key: str) -> Sequence[_T]:
     """One page of what there is, chosen above it where there are several."""
     if not rows:
-        st.text("None.")
+        st.text("The store has none.")
         return rows
     last = (len(rows) - 1) // size
     if not last:

@@ -262,7 +262,7 @@ class Comparison:
         )
 
     def _values(self, sums: Floats, truth: Floats) -> Floats:
-        rows = [self._by_scope(name, sums, self.present) for name in self.measures.coefficients]
+        rows = self._by_scope(sums, self.present)
         # Of what is observed alone: they have no interval, and of many models they take long.
         scores = self._scores(sums[:1], truth[:1])
         for correlation in RANKINGS.values():
@@ -278,14 +278,11 @@ class Comparison:
             return None
         return scores(sums.sum(axis=-1), self.present), scores(truth, self.present)
 
-    def _by_scope(self, name: str, sums: Floats, present: Bools) -> Floats:
-        """A coefficient of tables (..., models, labels, labels) in all scopes."""
-        return by_scope(
-            self.measures.of(
-                name, np.concatenate([sums.sum(axis=-3, keepdims=True), sums], axis=-3)
-            ),
-            present,
-        )
+    def _by_scope(self, sums: Floats, present: Bools) -> list[Floats]:
+        """The coefficients of tables (..., models, labels, labels) in all scopes."""
+        tables = np.concatenate([sums.sum(axis=-3, keepdims=True), sums], axis=-3)
+        of = self.measures.of
+        return [by_scope(of(name, tables), present) for name in self.measures.coefficients]
 
     def _worst(self) -> tuple[Floats, Floats]:
         """Least and greatest value over what the missing verdicts could have been."""
@@ -293,8 +290,7 @@ class Comparison:
         binary = self.paired.truth.shape[-1] == 2
         unfilled = self.paired.unfilled
         tables = self.paired.filled + (fillings(unfilled) if binary else agreed_or_not(unfilled))
-        rows = [self._by_scope(name, tables, everyone) for name in self.measures.coefficients]
-        values = np.stack(rows, axis=-2)
+        values = np.stack(self._by_scope(tables, everyone), axis=-2)
         if not binary:  # all agreed and all not are the extremes of plain agreement alone
             others = [name != "agreement" for name in self.measures.coefficients]
             values[..., others, :] = np.nan

@@ -540,6 +540,9 @@ def _no_error(table: Floats) -> str:
     return "the judge makes no error, so nothing shows what it says when it does not know"
 
 
+MOST_ADDED = 8
+"""Labels that are added one by one."""
+
 COEFFICIENTS: Mapping[str, Coefficient] = {
     "agreement": Coefficient(percent_agreement, False, _NO_ITEMS),
     "cohen_kappa": Coefficient(cohen_kappa_of, False, _ONE_LABEL),
@@ -613,15 +616,25 @@ def _binary(table: ArrayLike) -> Floats:
 
 
 def _total(t: Floats) -> Floats:
-    return np.asarray(t.sum(axis=(-2, -1)))
+    return _added(_second(t))
 
 
 def _first(t: Floats) -> Floats:
-    return np.asarray(t.sum(axis=-1))
+    return _added(t)
 
 
 def _second(t: Floats) -> Floats:
-    return np.asarray(t.sum(axis=-2))
+    return _added(np.swapaxes(t, -2, -1))
+
+
+def _added(t: Floats) -> Floats:
+    """Over the last axis: NumPy's own sum of the few labels that there are is many times slower."""
+    if t.shape[-1] > MOST_ADDED:
+        return np.asarray(t.sum(axis=-1))
+    total = np.array(t[..., 0])
+    for label in range(1, t.shape[-1]):
+        total += t[..., label]
+    return total
 
 
 def _off_diagonal(t: Floats) -> Floats:
