@@ -3135,7 +3135,7 @@ def plan(
         asked=shlex.join([str(suite), *narrowing.options()]),
         margin=margin,
         policy=asked,
-        notes=tuple(work.suite.notes),
+        notes=work.warnings,
         needs=needed,
         placements=tuple(placements),
     )

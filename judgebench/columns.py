@@ -55,7 +55,8 @@ class Codes:
         first = np.full(len(self.n), len(self.array), dtype=np.int64)
         # Assigned from the last row to the first, so that the first remains.
         for start, block in reversed(self.blocks()):
-            first[block[::-1]] = np.arange(start + len(block) - 1, start - 1, -1)
+            its = _begun(block)
+            first[block[its][::-1]] = its[::-1] + start
         return first
 
     @property
@@ -63,8 +64,16 @@ class Codes:
         """The last row of each code, of one that does not occur -1."""
         last = np.full(len(self.n), -1, dtype=np.int64)
         for start, block in self.blocks():
-            last[block] = np.arange(start, start + len(block))
+            its = _begun(block)
+            last[block[its]] = np.append(its[1:], len(block)) + (start - 1)
         return last
+
+
+def _begun(block: NDArray[np.integer]) -> Ints:
+    """Where codes are others than just before; every place where most are."""
+    changes = block[1:] != block[:-1]
+    few = 8 * np.count_nonzero(changes) < len(block)
+    return np.append(0, np.flatnonzero(changes) + 1) if few else np.arange(len(block))
 
 
 class Coded(Sequence[Any]):
@@ -223,7 +232,8 @@ def latest(at: Column, *columns: Column) -> dict[Any, float]:
     whole = coded(columns[0]) if len(columns) == 1 else _together(columns)
     last, when = np.full(len(whole.values), -np.inf), np.asarray(at, dtype=np.float64)
     for start, block in whole.rows.blocks():
-        np.maximum.at(last, block, when[start : start + len(block)])
+        its = _begun(block)
+        np.maximum.at(last, block[its], np.maximum.reduceat(when[start : start + len(block)], its))
     found: dict[Any, float] = {}
     for value, when in zip(whole.values, last.tolist(), strict=True):
         if when > -np.inf:

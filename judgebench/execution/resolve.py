@@ -38,7 +38,7 @@ from judgebench.config import (
 from judgebench.dialogue import conversation_after
 from judgebench.errors import ConfigError, InputError, refuse_unknown, unknown_name
 from judgebench.judges.kinds import EXAMPLES
-from judgebench.judges.own_prompt import OWN
+from judgebench.judges.own_prompt import ITEM, OWN, item_fields
 from judgebench.plain_text import counted
 from judgebench.protocols import Judge, JudgeSettings
 from judgebench.providers.capabilities import for_request
@@ -412,6 +412,14 @@ def _worth_knowing(
             yield (
                 f"judge {its.title}: its prompt {prompt.name} shows {{question}}, which is the "
                 f"last turn alone of {of}; {{turns}} shows all of it"
+            )
+        shown = sorted(one for one in prompt.placeholders if one.startswith(ITEM))
+        fields = [one.removeprefix(ITEM) for one in shown]
+        if n := sum(len(item_fields(item, fields)) < len(fields) for item in its.asked.items):
+            yield (
+                f"judge {its.title}: its prompt {prompt.name} shows {{{'}, {'.join(shown)}}}, which"
+                f" {n} of {len(its.asked.items)} items of {its.asked.benchmark.name} have not: "
+                "nothing is asked about those, and their verdicts are unreadable"
             )
     for one in asked:
         names = one.benchmark.of_all if isinstance(one.benchmark, TaskBenchmark) else ()

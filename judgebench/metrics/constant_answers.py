@@ -41,7 +41,7 @@ def may_be_constant(answers: Columns) -> list[str]:
         it).
     """
     least = counted(distinct(answers["model_id"], answers["item_id"]))  # equal samples are one
-    alike: dict[str, Counter[str]] = {}
+    alike: dict[str, list[str]] = {}
     for model, start, length in zip(
         answers["model_id"], answers["start"], answers["length"], strict=True
     ):
@@ -50,11 +50,12 @@ def may_be_constant(answers: Columns) -> list[str]:
         if len(text) < _BEGINNING and length > len(start):  # white space hides its beginning
             begins = ""
         if begins == "" or length > SHORTEST:
-            alike.setdefault(model, Counter())[begins] += 1
+            alike.setdefault(model, []).append(begins)
+    said = {model: Counter(begins) for model, begins in alike.items()}
     return [
         model
-        for model, said in alike.items()
-        if said.pop("", 0) + max(said.values(), default=0) >= CONSTANT_SHARE * least[model]
+        for model, times in said.items()
+        if times.pop("", 0) + max(times.values(), default=0) >= CONSTANT_SHARE * least[model]
     ]
 
 

@@ -122,6 +122,7 @@ class PublishedNumbers:
         self._described = described(data.which.name)
         self._judges = {judge.id: judge for judge in data.store.judges()}
         self._models = {model.id: model for model in data.store.models()}
+        self._answered: dict[str, Mapping[str, str]] = {}
 
     @cached_property
     def references(self) -> References:
@@ -241,7 +242,9 @@ class PublishedNumbers:
         Told by the benchmark's data, or where that is not here by the lengths among the figures.
         """
         assert self._described is not None
-        answered = self.data.answers_of(opponent)
+        if opponent not in self._answered:
+            self._answered[opponent] = self.data.answers_of(opponent)
+        answered = self._answered[opponent]
         texts = self._texts if board.baseline == self._described[0].baseline else {}
         lengths = _lengths(self._described[1] / "figures" / LENGTHS)
         both = answered.keys() & (texts or lengths).keys()

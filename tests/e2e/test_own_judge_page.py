@@ -132,6 +132,15 @@ def test_a_trial_says_why_nobody_would_be_asked(tmp_path: Path) -> None:
     assert "unreadable: the item has no item.topic" in done.out
 
 
+def test_a_plan_says_what_a_prompt_shows_and_items_have_not(tmp_path: Path) -> None:
+    path = suite(tmp_path, "http://127.0.0.1:9/v1", read="score")
+    said = "judge j: its prompt p.md shows {item.topc}, which 3 of 3 items of assistant have not"
+    (tmp_path / "p.md").write_text("{item.topc}: {answer}", encoding="utf-8")
+    assert said in typed("plan", path).err
+    (tmp_path / "p.md").write_text("{item.topic}: {answer}", encoding="utf-8")
+    assert typed("plan", path).err == ""
+
+
 def test_a_trial_of_nothing_says_what_to_name() -> None:
     done = typed("judge", "try")
     assert (done.code, "name what is tried: a prompt with --prompt" in done.err) == (64, True)
