@@ -171,7 +171,11 @@ class Worker:
         if self.process is None or self.process.poll() is not None:
             self._end()
             self.process = subprocess.Popen(
-                [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+                [sys.executable, __file__],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                # Many small products, in threads of ours: its own only wait for each other.
+                env={"OPENBLAS_NUM_THREADS": "1", **os.environ},
             )
         self._clock = threading.Timer(self.idle_s, self.end_if_idle)
         self._clock.daemon = True
