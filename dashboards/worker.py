@@ -130,8 +130,10 @@ _ARRAY = core_schema.no_info_plain_validator_function(
 """Whole numbers come back as such, all others as floats: no report has arrays of anything else."""
 
 
-HELD = ("judgebench.reports.published", "judgebench.reports.samples")
-"""Modules whose types boards have parts of, and load where there are such parts alone."""
+HELD = tuple(
+    f"judgebench.reports.{name}" for name in ("gate_unchanged", "published", "samples", "slide")
+)
+"""Modules of parts that reports may have, and which they load where they have one."""
 
 
 @cache
