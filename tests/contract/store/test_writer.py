@@ -208,6 +208,23 @@ def test_claims_are_exchanged_in_one_commit_that_says_what_is_judged(opened: Sto
         assert other.claim(keys) == {keys[0], keys[2]}
 
 
+def test_what_another_judged_before_it_died_is_judged(
+    opened: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the claim that is lost and the one that is won."""
+    key = hashlib.sha256(b"j0").digest()
+    with open_store(opened.url) as other:
+        assert opened.claim([key]) == {key}
+        assert other.claim([bytes(32)]) == {bytes(32)}
+
+        def dies() -> bool:
+            judged(0)(opened)
+            return opened.release([key])
+
+        monkeypatch.setattr(other, "_free_the_dead", dies)
+        assert other.exchange([key]) == ({key}, {key})
+
+
 def failed(number: int, message: str) -> Failure:
     key = hashlib.sha256(f"j{number}".encode()).digest()
     return Failure(key=key, boundary="provider", message=message, retriable=True, place=place(1))
