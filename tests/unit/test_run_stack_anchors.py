@@ -147,9 +147,7 @@ def test_some_prompts_are_answered_again_once_and_no_answer_changes(tmp_path: Pa
     assert runs.rows(tmp_path) == board
 
 
-def test_how_far_stack_anchors_are_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_how_far_stack_anchors_are_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = suite(tmp_path)
     assert runs.typed("run", path).code == 0
     Worker.stack = NEW

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy.exc import SQLAlchemyError
 
 from judgebench.errors import InputError, StoreError
 from judgebench.protocols import Paid
@@ -174,6 +175,18 @@ def test_one_that_cannot_be_written_costs_none_of_the_others(opened: Store) -> N
     assert "put_judgment() must come before" in str(error)
     assert opened.reply(bytes(32)) is None
     assert len(opened.verdicts("b")["item_id"]) == 2
+
+
+def test_what_comes_after_the_end_is_told_so_and_does_not_wait(store_url: str) -> None:
+    async def after_the_end() -> None:
+        store = open_store(store_url)
+        await keep(store, lambda _: None)
+        store.close()
+        async with asyncio.timeout(20):
+            await keep(store, lambda _: None)
+
+    with pytest.raises((StoreError, SQLAlchemyError)):
+        asyncio.run(after_the_end())
 
 
 def test_the_last_of_two_at_one_place_counts_also_in_one_commit(opened: Store) -> None:
