@@ -24,7 +24,6 @@ from judgebench.reports.document import Document
 from judgebench.reports.estimates import p_text
 from judgebench.reports.nights import Nights
 from judgebench.reports.render import render
-from judgebench.reports.slide import in_words
 from judgebench.reports.versions import Night
 
 
@@ -186,7 +185,7 @@ def differences(found: Nights, metric: str) -> tuple[pd.DataFrame, pd.DataFrame]
     if slide is not None and slide.outcome == "slide" and slide.called_s is not None:
         first = found.nights[0].first
         label = "slide called" if slide.called_s >= first else "slide called before"
-        at, words = when(max(slide.called_s, first)), visible(in_words(slide))
+        at, words = when(max(slide.called_s, first)), visible(slide.in_words)
         called.append({"when": at, "label": label, "words": words})
     return pd.DataFrame(rows), pd.DataFrame(called)
 

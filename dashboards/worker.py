@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import ChainMap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, is_dataclass
@@ -129,10 +130,20 @@ _ARRAY = core_schema.no_info_plain_validator_function(
 """Whole numbers come back as such, all others as floats: no report has arrays of anything else."""
 
 
+HELD = tuple(
+    f"judgebench.reports.{name}" for name in ("gate_unchanged", "published", "samples", "slide")
+)
+"""Modules of parts that reports may have, and which they load where they have one."""
+
+
 @cache
 def _forms(kind: Any) -> tuple[SchemaSerializer, SchemaValidator]:
     # In a tuple, since a dataclass by itself would not take another's configuration.
-    schema = _with_arrays(TypeAdapter(tuple[kind], config=_FORM).core_schema)
+    adapter = TypeAdapter(tuple[kind], config=_FORM)
+    if not adapter.pydantic_complete:  # reports load no module for what they may hold beside
+        named = (vars(importlib.import_module(name)) for name in HELD)
+        adapter.rebuild(_types_namespace=ChainMap(*named))
+    schema = _with_arrays(adapter.core_schema)
     numbers = CoreConfig(ser_json_inf_nan="constants")  # in arrays too, where nothing says so
     return SchemaSerializer(schema, numbers), SchemaValidator(schema)
 
@@ -162,7 +173,11 @@ class Worker:
         if self.process is None or self.process.poll() is not None:
             self._end()
             self.process = subprocess.Popen(
-                [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+                [sys.executable, __file__],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                # Many small products, in threads of ours: its own only wait for each other.
+                env={"OPENBLAS_NUM_THREADS": "1", **os.environ},
             )
         self._clock = threading.Timer(self.idle_s, self.end_if_idle)
         self._clock.daemon = True

@@ -74,8 +74,13 @@ COMMANDS = {
     "doctor": "What is installed, reachable and configured.",
 }
 
-#: What they make stays until they end, some millions of objects at most.
-SHOW = frozenset(("leaderboard", "compare", "ranking", "gate", "nights", "report", "agreement"))
+#: They read and compute. What they make stays until they end, some millions of objects at most.
+SHOW = frozenset(
+    {
+        *("leaderboard", "report", "verify", "ranking", "compare", "gate", "nights", "training"),
+        *("agreement", "evaluators", "judge-card", "confidence", "calibrate-length"),
+    }
+)
 
 MODULE_OF = {
     **dict.fromkeys(("leaderboard", "compare", "ranking", "reproduce", "verify"), "boards"),
@@ -157,7 +162,10 @@ def main(arguments: list[str] | None = None) -> None:
     # Hundreds of questions under way are long-lived garbage to a collector that looks at every 700
     # objects: a fifth of the time of a judgment. A board is all there until it is shown.
     said = sys.argv[1:] if arguments is None else arguments
-    gc.set_threshold(20_000 if SHOW.isdisjoint(said[:1]) else 1_000_000, 10, 10)
+    shows = not SHOW.isdisjoint(said[:1])
+    gc.set_threshold(1_000_000 if shows else 20_000, 10, 10)
+    if shows:  # many small products, in threads of ours: its own only wait for each other
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _prepare_streams()
     sys.exit(run(said))
 

@@ -29,6 +29,7 @@ from judgebench.metrics.win_rate import (
     WEIGHTED,
     WIN_RATE,
 )
+from judgebench.plain_text import few
 from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.answer_flags import SUSPICIOUS
@@ -43,7 +44,6 @@ from judgebench.reports.board import (
     Row,
     rank_note,
 )
-from judgebench.reports.board_warnings import few
 from judgebench.reports.document import (
     Cells,
     Chart,

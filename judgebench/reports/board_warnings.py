@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
+import numpy as np
+
+from judgebench.columns import marked, select_rows
+from judgebench.metrics.verdict_table import FAILED
+from judgebench.plain_text import few
 from judgebench.records import PLANS, Estimate
 from judgebench.reports.answer_flags import (
     CUT,
@@ -18,7 +24,9 @@ from judgebench.reports.board import Row
 from judgebench.reports.board_data import STATUSES, BoardData
 from judgebench.reports.boards import undeclared_labels
 
-MOST_NAMES = 3
+RUNS = 20
+"""So many of the runs behind a board are asked for their plans, the newest."""
+
 LONGER, SHORTER = "much longer answers", "much shorter answers"
 LENGTHS_APART = 3.0
 """Answers of a mean length over so many times the opponent's, or under its inverse, are flagged."""
@@ -99,8 +107,6 @@ def warnings_of(
         )
     shown = [row.model for row in rows]
     if any(PLANS in run.configuration for run in data.runs):
-        from judgebench.reports.sequential import cut_short
-
         said += dict.fromkeys(line for member in members for line in cut_short(data, member, shown))
     said += [
         f"{row.model}: its answers were generated in {ways} different ways"
@@ -136,7 +142,54 @@ def missing_share(estimate: Estimate) -> float:
     return estimate.missing / expected if expected else 0.0
 
 
-def few(names: Collection[str], most: int = MOST_NAMES) -> str:
-    """The first of them, and how many more there are."""
-    more = len(names) - most
-    return ", ".join([*names][:most]) + (f" and {more} more" if more > 0 else "")
+def cut_short(board: BoardData, judge_id: str | None, models: Collection[str]) -> list[str]:
+    """Which of these models a judge judged no further than it took to decide, as they are shown."""
+    ids = {board.model_ids[model]: model for model in models}
+    found: dict[str, str] = {}
+    for ended, _ in plans_behind(board, judge_id, ids):
+        for one in ids.keys() & ended.keys():
+            told = ended[one]
+            if told["items"] < told["of"]:
+                open_ = told["decision"] == "undecided"
+                found.setdefault(
+                    one,
+                    f"{ids[one]} was judged until it was decided, {told['items']} of {told['of']} "
+                    "items: intervals and tests of a fixed number of items do not know of that"
+                    if not open_
+                    else f"{ids[one]} is judged by a plan that has not decided, {told['items']} of "
+                    f"{told['of']} items: run again to go on",
+                )
+    return list(found.values())
+
+
+def plans_behind(
+    board: BoardData, judge_id: str | None, models: Collection[str]
+) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """What became of the plans behind verdicts on these models, the newest first; the baselines."""
+    runs = {
+        one.run_id
+        for one in board.judged_at
+        if one.judge_id == judge_id and (one.model_id in models or one.opponent_id in models)
+    }
+    found = [board.store.run(run_id) for run_id in sorted(runs, reverse=True)[:RUNS]]
+    plans = [run and run.configuration.get(PLANS, {}).get(f"{judge_id} {board.which}")
+             for run in found]  # fmt: skip
+    for told in filter(None, plans):
+        ended = told["ended"]
+        if not all(plans):  # what a run without one has judged to the end was not cut short
+            ended = {
+                model: its for model, its in ended.items()
+                if its["items"] == its["of"] or _judged(board, judge_id, model) < its["of"]
+            }  # fmt: skip
+        yield ended, told["baseline"]
+
+
+def _judged(board: BoardData, judge_id: str | None, model_id: str) -> int:
+    """Of how many items the board has a verdict of a judge on a model."""
+    judge = "" if judge_id is None else board.judges[judge_id]
+    items: set[str] = set()
+    for its in board.verdicts.values():
+        mine = marked(its["judge"], judge.__eq__) & marked(its["kind"], lambda one: one != FAILED)
+        mine &= marked(its["model"], lambda one: board.model_ids.get(one) == model_id)
+        items.update(select_rows({"item_id": its["item_id"]}, np.flatnonzero(mine))["item_id"])
+    return len(items)

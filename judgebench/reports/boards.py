@@ -12,7 +12,6 @@ import numpy as np
 
 from judgebench import registry
 from judgebench.benchmarks.description import Description, Report, Weighted, read, split_version
-from judgebench.benchmarks.own_prompts import asks_for_harm, newest_version
 from judgebench.columns import Bools, Column, coded, counted, same, select_rows
 from judgebench.config import Panel, check
 from judgebench.errors import ConfigError, UsageError, unknown_name
@@ -74,6 +73,8 @@ def benchmark_ref(store: Store, name_at_version: str) -> BenchmarkRef:
         raise UsageError(_holds_no(name, held, store))
     found = described(name)
     description = None if found is None else found[0]
+    if description is None:  # own prompts, perhaps: no other board needs what reads those
+        from judgebench.benchmarks.own_prompts import asks_for_harm, newest_version
     if version is None and len(versions) == 1:
         version = versions[0]
     if version is None and description is None:

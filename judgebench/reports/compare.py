@@ -39,6 +39,7 @@ from judgebench.metrics.registry import VERDICT_METRICS, of_confidence
 from judgebench.metrics.scores import DIMENSION
 from judgebench.metrics.win_rate import LENGTH_CONTROLLED, WEIGHTED, WIN_RATE
 from judgebench.records import is_human
+from judgebench.reports.board_warnings import cut_short
 from judgebench.reports.boards import find_judges
 from judgebench.reports.corrected import corrected_models
 from judgebench.reports.document import Report, Rows, Table, column, json_field, table
@@ -65,7 +66,7 @@ from judgebench.reports.pair_tests import (
     shared_columns,
     texts_of,
 )
-from judgebench.reports.sequential import Stop, cut_short, recorded, replayed, stops_table
+from judgebench.reports.sequential import Stop, recorded, replayed, stops_table
 from judgebench.stats.gate_rule import Direction, direction, too_few, units_to_differ
 from judgebench.store import Store
 

@@ -31,10 +31,10 @@ from judgebench.metrics.paired import (
     paired_models,
 )
 from judgebench.metrics.registry import metric
+from judgebench.plain_text import few
 from judgebench.records import HUMAN, is_human
 from judgebench.reports.board import Board, Row
 from judgebench.reports.board_data import BoardData
-from judgebench.reports.board_warnings import few
 from judgebench.reports.document import Table, column, table
 from judgebench.reports.estimates import number
 

@@ -35,6 +35,7 @@ from judgebench.plain_text import counted
 from judgebench.reports import estimates
 from judgebench.reports.agreement import agreement_report
 from judgebench.reports.board_data import IMPORTED
+from judgebench.reports.board_warnings import cut_short
 from judgebench.reports.corrected import corrected_models
 from judgebench.reports.drift import JudgeDrift, day
 from judgebench.reports.gate_policy import GateTest, OtherStack, Policy
@@ -54,7 +55,6 @@ from judgebench.reports.model_pairs import (
     pair_at_equal_length,
 )
 from judgebench.reports.pair_tests import PairQuestion, more_items
-from judgebench.reports.sequential import cut_short
 from judgebench.reports.slide import SlideReport, policy_slide
 from judgebench.reports.versions import OtherNights, other_nights
 from judgebench.stats.gate_rule import Deciding, Decision, decide, too_few, units_to_decide

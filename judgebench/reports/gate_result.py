@@ -12,12 +12,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 from xml.etree import ElementTree as ET
 
 from judgebench.metrics.registry import metric
 from judgebench.plain_text import counted, printable_lines
-from judgebench.reports import slide
 from judgebench.reports.document import (
     Cells,
     Document,
@@ -45,9 +44,11 @@ from judgebench.reports.pair_tests import (
     texts_of,
 )
 from judgebench.reports.render import render
-from judgebench.reports.slide import SlideReport
 from judgebench.stats.gate_rule import Deciding, Decision
 from judgebench.store import Store
+
+if TYPE_CHECKING:
+    from judgebench.reports.slide import SlideReport
 
 Confirmation: TypeAlias = Literal["wanted", "confirmed", "refuted", "impossible"]
 
@@ -202,7 +203,7 @@ class GateResult(PairTest):
             self.because,
         ]
         if self.slide is not None and self.slide.outcome == "slide":
-            said.append(slide.in_words(self.slide))
+            said.append(self.slide.in_words)
         return "; ".join(filter(None, said))
 
     def _with_interval(self) -> str:
@@ -335,7 +336,7 @@ class GateReport(Report):
                 yield f"{one.about}: {_CONFIRMED[one.confirmation]}"
         for one in self.tests:
             if one.slide is not None:
-                yield f"{one.about}: {slide.in_words(one.slide)}"
+                yield f"{one.about}: {one.slide.in_words}"
 
     def unchanged_words(self) -> list[str]:
         """How often this gate passes an unchanged model, what would make it 80 %, what it means."""

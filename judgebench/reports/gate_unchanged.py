@@ -32,7 +32,6 @@ from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.registry import metric as entry
 from judgebench.metrics.verdict_spread import average_nights, repeat_spread
 from judgebench.metrics.win_rate import LENGTH_CONTROLLED, WEIGHTED
-from judgebench.reports.model_pairs import PairData
 from judgebench.stats.unchanged import (
     CHANCE,
     MOST_TOGETHER,
@@ -50,6 +49,7 @@ from judgebench.stats.unchanged import (
 )
 
 if TYPE_CHECKING:
+    from judgebench.reports.model_pairs import PairData
     from judgebench.reports.pair_tests import PairTest
 
 Meaning = Literal["exchanged", "asked again"]

@@ -28,12 +28,11 @@ from judgebench.metrics.judged_values import read_values
 from judgebench.metrics.probes import KINDS as PROBES
 from judgebench.metrics.probes import PROBE, VARIANTS, variant_named
 from judgebench.metrics.registry import METRICS, Metric, metric
-from judgebench.plain_text import holding
+from judgebench.plain_text import few, holding
 from judgebench.records import CONFIDENCES, HUMAN, Estimate, is_human
 from judgebench.reports import estimates
 from judgebench.reports.agreement import KINDS, columns_of
 from judgebench.reports.board_data import IMPORTED
-from judgebench.reports.board_warnings import few
 from judgebench.reports.boards import (
     BenchmarkRef,
     Columns,

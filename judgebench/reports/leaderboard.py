@@ -36,11 +36,12 @@ from judgebench.metrics.win_rate import (
     win_rates,
 )
 from judgebench.plain_text import counted as counted_words
+from judgebench.plain_text import few
 from judgebench.records import Estimate, RunManifest
 from judgebench.reports.answer_flags import COUNTED, NO_MARKS
 from judgebench.reports.board import Board, LengthControl, PublishedBeside, RankedBoard, Row
 from judgebench.reports.board_data import BoardData
-from judgebench.reports.board_warnings import few, flags_of, warnings_of
+from judgebench.reports.board_warnings import flags_of, warnings_of
 from judgebench.reports.boards import (
     BenchmarkRef,
     Columns,

@@ -37,10 +37,10 @@ from judgebench.metrics.length_controlled import (
 from judgebench.metrics.length_controlled import to_json as numbers
 from judgebench.metrics.ranked_rows import Places, Standing, ranks
 from judgebench.metrics.win_rate import AS_PUBLISHED, LENGTH_CONTROLLED, PERCENT, WIN_RATE
+from judgebench.plain_text import few
 from judgebench.records import Estimate
 from judgebench.reports.board import LengthControl, RankedBoard
 from judgebench.reports.board_data import BoardData
-from judgebench.reports.board_warnings import few
 from judgebench.reports.boards import Columns, benchmark_ref, described, find_judges, find_model
 from judgebench.reports.document import (
     OfBenchmark,

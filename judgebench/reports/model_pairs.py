@@ -46,7 +46,6 @@ from judgebench.reports.boards import (
     Columns,
     benchmark_ref,
     find_judges,
-    find_model,
     renamed,
     where,
     with_units,
@@ -56,6 +55,7 @@ from judgebench.reports.drift import JudgeDrift, judge_drift
 from judgebench.reports.gate_policy import TOLERANCE, Answering, GateTest, OtherStack, other_stack
 from judgebench.reports.length_calibrations import Calibrations
 from judgebench.reports.runs import run_ref
+from judgebench.reports.versions import model_called, models_named, newest_first, newest_model
 from judgebench.store import Store
 
 METRICS = (*VERDICT_METRICS, LENGTH_CONTROLLED, *CONFIDENCE_METRICS, WEIGHTED)
@@ -111,14 +111,14 @@ class PairData:
             Where one of them is not there, and where both are the same model.
         """
         newest, held = newest_first(self.board), self.baseline_id(baseline)
-        chosen = _called(self.board, newest, candidate)
+        chosen = model_called(self.board, newest, candidate)
         if held is not None:
-            return chosen, _called(self.board, newest, held)
+            return chosen, model_called(self.board, newest, held)
         # A baseline of the candidate's name is another model of it, if there is one.
         others = [shown for shown in newest if shown != chosen]
-        among = others if _named(self.board, others, baseline) else newest
+        among = others if models_named(self.board, others, baseline) else newest
         try:
-            against = _called(self.board, among, baseline)
+            against = model_called(self.board, among, baseline)
         except UsageError as error:
             near = nearest(baseline, {one.name for one in self.board.store.baselines()})
             meant = f" (did you mean {near[0]!r}?)" if near else ""
@@ -415,47 +415,6 @@ class PairData:
     def stacks(self, model: str) -> set[str]:
         """What a local model's newest answers were run on."""
         return self.board.stacks_of.get(self.board.model_ids[model], set())
-
-
-# which version of a model is meant ---------------------------------------------------------------
-
-
-def newest_model(data: BoardData, name: str) -> str | None:
-    """The newest model of a name, a shown name or an id, as it is shown; None without any."""
-    newest = newest_first(data)
-    itself = [shown for shown in newest if name in (shown, data.model_ids[shown])]
-    return next(iter([*_named(data, newest, name), *itself]), None)
-
-
-def _called(data: BoardData, newest: Sequence[str], name: str) -> str:
-    """The model that is meant, as it is shown: of several of a plain name the first."""
-    ids = {shown: data.model_ids[shown] for shown in newest}
-    if name not in ids and name not in ids.values() and (named := _named(data, newest, name)):
-        return named[0]
-    return find_model(name, list(newest), ids, data.store, data.which)
-
-
-def _named(data: BoardData, among: Sequence[str], name: str) -> list[str]:
-    """The models that go by a name, or did."""
-    names = {model.id: (model.name, *model.names) for model in data.store.models()}
-    return [shown for shown in among if name in names.get(data.model_ids[shown], ())]
-
-
-def newest_first(data: BoardData) -> list[str]:
-    """The models as they are shown, by the last run that used a verdict on them, then by verdicts.
-
-    One that has answers or failures and no verdict counts from those on: tonight's model must not
-    be taken for last night's because no judge could be reached.
-    """
-    started = {run.id: run.started for run in data.store.runs()}
-    last = {model: (at, 0.0) for model, at in data.heard_of.items()}
-    for judged, at in data.judged_at.items():
-        when = started.get(judged.run_id, 0.0), at
-        for one in (judged.model_id, judged.opponent_id):
-            if one is not None:
-                last[one] = max(last.get(one, when), when)
-    shown: Mapping[str, str] = data.models
-    return [shown[one] for one in sorted(last, key=lambda one: (last[one], one), reverse=True)]
 
 
 def _as_figure(pair: PairedModels, figure: str) -> PairedModels:

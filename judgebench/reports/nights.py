@@ -43,7 +43,7 @@ from judgebench.reports.gate_result import GateResult
 from judgebench.reports.gate_suggest import chosen_test
 from judgebench.reports.gate_unchanged import drop_words
 from judgebench.reports.model_pairs import PairData
-from judgebench.reports.slide import SlideNight, SlideReport, each_once, in_words, slide_report
+from judgebench.reports.slide import SlideNight, SlideReport, each_once, slide_report
 from judgebench.reports.versions import FixedBaseline, Night, fixed_baseline, nights_of
 from judgebench.store import Store
 from judgebench.store.read import StoredBaseline
@@ -245,7 +245,7 @@ class Nights(OfBenchmark, Report):
         """What the sequential test of all nights says; None where nothing was tested."""
         if self.slide is None or self.is_first:
             return None
-        return f"{'⚠ ' if self.slide.outcome == 'slide' else ''}{in_words(self.slide)}"
+        return f"{'⚠ ' if self.slide.outcome == 'slide' else ''}{self.slide.in_words}"
 
     @property
     def beside(self) -> list[str]:
@@ -264,7 +264,7 @@ class Nights(OfBenchmark, Report):
         against = (
             f"the baseline {self.against}, as it then was" if self.against else "the one before"
         )
-        notes = [] if self.slide is None else [in_words(self.slide)]
+        notes = [] if self.slide is None else [self.slide.in_words]
         if self.drift is not None and self.drift.alarm is not None:
             notes.append(self.drift.alarm)
         notes += [one.line for one in self.replaced]

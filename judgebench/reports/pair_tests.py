@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, overload
 
 import numpy as np
 
@@ -29,11 +29,13 @@ from judgebench.reports.document import (
     json_field,
     table,
 )
-from judgebench.reports.gate_unchanged import Unchanged
-from judgebench.reports.model_pairs import PairData
 from judgebench.stats.gate_rule import detectable
 from judgebench.stats.paired_tests import PairedTest
 from judgebench.store import Store
+
+if TYPE_CHECKING:
+    from judgebench.reports.gate_unchanged import Unchanged
+    from judgebench.reports.model_pairs import PairData
 
 MOST_FLIPS = 10
 _SHOWN = 160

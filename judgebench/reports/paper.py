@@ -58,9 +58,10 @@ from judgebench.reports.document import (
     json_field,
 )
 from judgebench.reports.estimates import Marked
-from judgebench.reports.model_pairs import PairData, newest_model, pair_at_equal_length
+from judgebench.reports.model_pairs import PairData, pair_at_equal_length
 from judgebench.reports.pair_tests import Flips
 from judgebench.reports.published import published_text, same_models
+from judgebench.reports.versions import newest_model
 from judgebench.store import Store
 
 BEST = "best"

@@ -23,13 +23,13 @@ from judgebench.metrics.style_controlled import (
     style_of,
 )
 from judgebench.metrics.verdict_table import Ints
-from judgebench.plain_text import holding
+from judgebench.plain_text import few, holding
 from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.answer_flags import COUNTED, NO_MARKS
 from judgebench.reports.board import Row, rank_note
 from judgebench.reports.board_data import BoardData
-from judgebench.reports.board_warnings import few, flags_of, warnings_of
+from judgebench.reports.board_warnings import flags_of, warnings_of
 from judgebench.reports.boards import (
     Columns,
     benchmark_ref,

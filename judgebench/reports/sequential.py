@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from judgebench.columns import marked, select_rows
 from judgebench.metrics.paired import PairedModels
 from judgebench.metrics.registry import metric
 from judgebench.metrics.sequential import EarlyDecision, SequentialPlan, early_decisions
-from judgebench.metrics.verdict_table import FAILED
-from judgebench.records import PLANS, Estimate
+from judgebench.records import Estimate
 from judgebench.reports import estimates
-from judgebench.reports.board_data import BoardData
+from judgebench.reports.board_warnings import plans_behind
 from judgebench.reports.cost import judge_costs
 from judgebench.reports.document import Table, column, table
 
 if TYPE_CHECKING:
     from judgebench.reports.model_pairs import PairData
-
-RUNS = 20
-"""So many of the runs behind a board are asked for their plans, the newest."""
 
 METHOD = "repeated confidence interval"
 OPPOSITE: Mapping[str, Any] = {"better": "worse", "worse": "better", "undecided": "undecided"}
@@ -84,7 +77,7 @@ def recorded(data: PairData, judge: str, two: tuple[str, str]) -> Stop | None:
     A run without a plan that judged the rest has taken its place.
     """
     first, second = (data.board.model_ids[model] for model in two)
-    for ended, baseline in _plans(data.board, data.judge_id(judge), {first}):
+    for ended, baseline in plans_behind(data.board, data.judge_id(judge), {first}):
         candidate = second if baseline == first else first
         if baseline in (first, second) and candidate in ended:
             told = ended[candidate]
@@ -94,59 +87,6 @@ def recorded(data: PairData, judge: str, two: tuple[str, str]) -> Stop | None:
                 told = {**told, **turned, "decision": decision}
             return Stop(**told)
     return None
-
-
-def cut_short(board: BoardData, judge_id: str | None, models: Collection[str]) -> list[str]:
-    """Which of these models a judge judged no further than it took to decide, as they are shown."""
-    ids = {board.model_ids[model]: model for model in models}
-    found: dict[str, str] = {}
-    for ended, _ in _plans(board, judge_id, ids):
-        for one in ids.keys() & ended.keys():
-            told = ended[one]
-            if told["items"] < told["of"]:
-                open_ = told["decision"] == "undecided"
-                found.setdefault(
-                    one,
-                    f"{ids[one]} was judged until it was decided, {told['items']} of {told['of']} "
-                    "items: intervals and tests of a fixed number of items do not know of that"
-                    if not open_
-                    else f"{ids[one]} is judged by a plan that has not decided, {told['items']} of "
-                    f"{told['of']} items: run again to go on",
-                )
-    return list(found.values())
-
-
-def _plans(
-    board: BoardData, judge_id: str | None, models: Collection[str]
-) -> Iterator[tuple[Mapping[str, Any], str]]:
-    """What became of the plans behind verdicts on these models, the newest first; the baselines."""
-    runs = {
-        one.run_id
-        for one in board.judged_at
-        if one.judge_id == judge_id and (one.model_id in models or one.opponent_id in models)
-    }
-    found = [board.store.run(run_id) for run_id in sorted(runs, reverse=True)[:RUNS]]
-    plans = [run and run.configuration.get(PLANS, {}).get(f"{judge_id} {board.which}")
-             for run in found]  # fmt: skip
-    for told in filter(None, plans):
-        ended = told["ended"]
-        if not all(plans):  # what a run without one has judged to the end was not cut short
-            ended = {
-                model: its for model, its in ended.items()
-                if its["items"] == its["of"] or _judged(board, judge_id, model) < its["of"]
-            }  # fmt: skip
-        yield ended, told["baseline"]
-
-
-def _judged(board: BoardData, judge_id: str | None, model_id: str) -> int:
-    """Of how many items the board has a verdict of a judge on a model."""
-    judge = "" if judge_id is None else board.judges[judge_id]
-    items: set[str] = set()
-    for its in board.verdicts.values():
-        mine = marked(its["judge"], judge.__eq__) & marked(its["kind"], lambda one: one != FAILED)
-        mine &= marked(its["model"], lambda one: board.model_ids.get(one) == model_id)
-        items.update(select_rows({"item_id": its["item_id"]}, np.flatnonzero(mine))["item_id"])
-    return len(items)
 
 
 def stops_table(rows: list[tuple[str, str, str, Stop]]) -> Table:

@@ -127,6 +127,29 @@ class SlideReport:
         """How many nights took part."""
         return len(self.evidence)
 
+    @property
+    def in_words(self) -> str:
+        """What the sequential test says, in a sentence."""
+        lost = "; ".join(f"{counted(n, 'night')} left out: {why}" for why, n in self.left_out)
+        rest = f"; {lost}" if lost else ""
+        e_value = f"{self.e_value:.2g}" if self.e_value < 1e4 else "over 10,000"
+        evidence = (
+            f"evidence {e_value} over {counted(self.nights, 'night')}, "
+            f"{self.threshold:g} calls a slide"
+        )
+        if self.outcome == "not tested":
+            so_far = f"; until then {evidence}" if self.nights else ""
+            return f"no sequential test against {self.baseline}: {self.because}{so_far}{rest}"
+        how = f".{metric(self.metric).digits}f"
+        own = f"{self.baseline_value:{how}} (fixed baseline {self.baseline})"
+        if self.outcome == "none":
+            return f"{self.because or f'no slide against {own}'}; {evidence}{rest}"
+        fell = f"{self.metric.replace('_', ' ')} fell from {self.level_before:{how}} to "
+        fell += f"{self.level_now:{how}} since {self.since}"
+        if self.shape == "slope":
+            fell += f", {self.slope:+{how}} a night"
+        return f"slide: {fell}, against {own}; {evidence}{rest}"
+
 
 def slide_report(
     data: PairData,
@@ -409,26 +432,3 @@ def _fixed(data: PairData, name: str, candidate: str, own: Sequence[str]) -> Fix
     elif (known := fixed_baseline(store, data.which.name, data.which.version, name)) is not None:
         at = known.at
     return FixedBaseline(name, data.board.model_ids[shown], at)
-
-
-def in_words(found: SlideReport) -> str:
-    """What the sequential test says, in a sentence."""
-    lost = "; ".join(f"{counted(n, 'night')} left out: {why}" for why, n in found.left_out)
-    rest = f"; {lost}" if lost else ""
-    e_value = f"{found.e_value:.2g}" if found.e_value < 1e4 else "over 10,000"
-    evidence = (
-        f"evidence {e_value} over {counted(found.nights, 'night')}, "
-        f"{found.threshold:g} calls a slide"
-    )
-    if found.outcome == "not tested":
-        so_far = f"; until then {evidence}" if found.nights else ""
-        return f"no sequential test against {found.baseline}: {found.because}{so_far}{rest}"
-    how = f".{metric(found.metric).digits}f"
-    own = f"{found.baseline_value:{how}} (fixed baseline {found.baseline})"
-    if found.outcome == "none":
-        return f"{found.because or f'no slide against {own}'}; {evidence}{rest}"
-    fell = f"{found.metric.replace('_', ' ')} fell from {found.level_before:{how}} to "
-    fell += f"{found.level_now:{how}} since {found.since}"
-    if found.shape == "slope":
-        fell += f", {found.slope:+{how}} a night"
-    return f"slide: {fell}, against {own}; {evidence}{rest}"

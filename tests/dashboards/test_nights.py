@@ -19,7 +19,6 @@ from judgebench.reports.gate_policy import read_policy
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.nights import Nights, nights
 from judgebench.reports.render import render
-from judgebench.reports.slide import in_words as slide_words
 from judgebench.store import open_store
 from tests.dashboards import night_stores, stores
 from tests.dashboards.test_pages import MARKUP, aged, boxes, texts
@@ -93,13 +92,13 @@ def test_both_baselines_and_the_test_of_all_nights_are_shown(seen: Any, store: s
         )
         if own is not None:
             assert line["from fixed"].endswith(f"{abs(100 * own.difference):.1f}")
-    assert slide_words(found.slide) in texts(app)
+    assert found.slide.in_words in texts(app)
     assert boxes(app)["Fixed baseline"].options == ["the first night", "baseline last-green"]
     named = opened_on(seen, store, fixed="last-green")
     assert not named.exception
     again = report(store, fixed="last-green").slide
     assert again is not None
-    assert slide_words(again) in texts(named)
+    assert again.in_words in texts(named)
 
 
 def test_the_night_of_a_slide_is_marked(tmp_path: Path) -> None:

@@ -36,7 +36,6 @@ from judgebench.reports.model_pairs import PairData
 from judgebench.reports.nights import nights
 from judgebench.reports.pair_tests import NO_TEXTS
 from judgebench.reports.render import render
-from judgebench.reports.slide import in_words as slide_words
 from judgebench.reports.slide import policy_slide
 from judgebench.reports.versions import nights_of
 from judgebench.store import Store, open_store
@@ -261,7 +260,7 @@ def test_nights_that_cannot_be_compared_are_left_out_and_counted(team: Team) -> 
         "too many of its verdicts are missing": 1,
         "fewer than 10 items in common with the fixed baseline": 1,
     }
-    assert "2 nights left out: another model served the judge" in slide_words(found)
+    assert "2 nights left out: another model served the judge" in found.in_words
 
 
 def test_a_night_without_the_baselines_items_is_said(team: Team) -> None:
@@ -277,7 +276,7 @@ def test_a_night_without_the_baselines_items_is_said(team: Team) -> None:
     assert found.because == (
         "tonight cannot be compared with it: fewer than 10 items in common with the fixed baseline"
     )
-    assert "; until then evidence" in slide_words(found)
+    assert "; until then evidence" in found.in_words
     assert len(found.evidence) == 1
 
 
@@ -414,7 +413,7 @@ def test_a_metric_without_a_value_of_each_item_is_not_tested(team: Team) -> None
     found = policy_slide(data, asked, 0, two, "nightly")
     assert found is not None
     assert found.outcome == "not tested"
-    assert "no sequential test against main: only an accuracy" in slide_words(found)
+    assert "no sequential test against main: only an accuracy" in found.in_words
 
 
 def test_a_scale_without_ends_and_something_missing_calls_nothing(tmp_path: Path) -> None:

@@ -74,11 +74,17 @@ def test_what_is_not_read_would_not_have_counted(
 def test_a_suspicious_checkpoint_is_named(
     url: str, report: Training, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from judgebench.reports import board_data
+    from judgebench.reports import training as module
 
     name = report.checkpoints[0].model
     assert not any("suspicious" in note for note in report.notes)
-    monkeypatch.setattr(board_data, "suspicions", lambda *_: {name: "one text"})
+
+    def suspected(*its: Any) -> BoardData:
+        data = BoardData(*its)
+        data.suspicious = {name: "one text"}
+        return data
+
+    monkeypatch.setattr(module, "BoardData", suspected)
     with open_store(url, read_only=True) as store:
         found = training(store, stores.BENCHMARK, RUN, judge=store.judges()[0].id)
     assert found.notes[0].startswith(f"{name} is suspicious: one text.")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
 from tests.table import over_rows
 
+THREADS = "OPENBLAS_NUM_THREADS"
 HEAVY = {
     "numpy",
     "pandas",
@@ -73,3 +75,32 @@ def test_a_run_loads_nothing_that_few_runs_need() -> None:
     assert "judgebench.execution.execute" in loaded
     assert not loaded & (HEAVY - {"numpy", "sqlalchemy", "pydantic", "rich"})
     assert not loaded & {"natsort", "psutil", "urllib.request", "http.client", "regex", "jinja2"}
+
+
+def test_what_shows_boards_computes_in_threads_of_its_own() -> None:
+    """Unless somebody says otherwise; what starts others' programs hands them nothing of it."""
+
+    def threads(command: str, given: dict[str, str]) -> str:
+        code = (
+            "import contextlib, threadpoolctl\n"
+            "from judgebench.cli.main import main\n"
+            "with contextlib.suppress(SystemExit):\n"
+            f"    main([{command!r}, '--help'])\n"
+            "import numpy\n"
+            "print([p['num_threads'] for p in threadpoolctl.threadpool_info()])"
+        )
+        usual = {name: value for name, value in os.environ.items() if name != THREADS}
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=usual | given,
+        )
+        return done.stdout.splitlines()[-1]
+
+    assert threads("leaderboard", {}) == threads("compare", {}) == "[1]"
+    assert threads("leaderboard", {THREADS: "2"}) == "[2]"
+    assert threads("run", {THREADS: "2"}) == "[2]"
+    if len(os.sched_getaffinity(0)) > 1:
+        assert threads("run", {}) != "[1]"
