@@ -41,7 +41,7 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES = ROOT / "tasks" / "alpaca_eval" / "figures"
 ALPACA, BASELINE = "alpaca_eval", "gpt4_1106_preview"
-MUST = "import click, numpy, pydantic, scipy.special, sqlalchemy"
+MUST = "import click, numpy, pydantic, sqlalchemy"
 READ = """
 import sys
 from judgebench.store import open_store
@@ -72,10 +72,8 @@ class Took(NamedTuple):
 
 def process(command: list[str], cache: str) -> Took:
     """One command, its output thrown away."""
-    environment = os.environ | {
-        "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": cache,
-        "PYTHONPATH": str(ROOT),
-    }  # fmt: skip
+    environment = os.environ | {"XDG_CACHE_HOME": cache, "PYTHONPATH": str(ROOT)}
+    environment.pop("OPENBLAS_NUM_THREADS", None)  # a user has set none
     began = time.perf_counter()
     with subprocess.Popen(
         [sys.executable, *command], stdout=subprocess.DEVNULL, env=environment, cwd=ROOT
