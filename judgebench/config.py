@@ -395,7 +395,7 @@ class Prompting(Section):
 
 
 _BEST_OF = re.compile(r"best_of\(\s*(\d+)\s*,\s*([^\s()][^()]*?)\s*\)")
-_MOST_SAMPLES = 10_000
+_MOST_TO_CHOOSE = 10_000
 _SETTINGS = {
     "lm_eval": ("gen_kwargs", "system_instruction", "apply_chat_template", "fewshot_as_multiturn"),
     "api": ("sampling", "system", "reasoning", "extra"),
@@ -434,9 +434,9 @@ class ModelConfig(Section):
     @classmethod
     def _chooses(cls, value: str | None) -> str | None:
         found = _BEST_OF.fullmatch(value or "")
-        if value is not None and (found is None or not 2 <= int(found[1]) <= _MOST_SAMPLES):
+        if value is not None and (found is None or not 2 <= int(found[1]) <= _MOST_TO_CHOOSE):
             raise ValueError(
-                f"a selection is best_of(N, SCORER) with N from 2 to {_MOST_SAMPLES:,}, as in "
+                f"a selection is best_of(N, SCORER) with N from 2 to {_MOST_TO_CHOOSE:,}, as in "
                 f"best_of(4, reward), not {value!r}"
             )
         return value
