@@ -177,6 +177,19 @@ def test_one_that_cannot_be_written_costs_none_of_the_others(opened: Store) -> N
     assert len(opened.verdicts("b")["item_id"]) == 2
 
 
+def test_an_error_that_no_future_takes_reaches_who_waits_and_stops_nobody(opened: Store) -> None:
+    def ends(_: Any) -> None:
+        raise StopIteration("at its end")
+
+    async def together() -> list[Any]:
+        async with asyncio.timeout(20):
+            works = (keep(opened, work) for work in (ends, lambda _: 1))
+            return await asyncio.gather(*works, return_exceptions=True)
+
+    error, other = asyncio.run(together())
+    assert (type(error), str(error), other) == (RuntimeError, "StopIteration: at its end", 1)
+
+
 def test_what_comes_after_the_end_is_told_so_and_does_not_wait(store_url: str) -> None:
     async def after_the_end() -> None:
         store = open_store(store_url)
