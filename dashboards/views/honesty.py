@@ -139,7 +139,9 @@ def draw(found: ConfidenceReport, rows: list[ConfidenceRow], said: str) -> None:
 def risk(drawn: Mapping[str, ConfidenceRow], theme: str, said: str) -> None:
     curves = {name: row.curve for name, row in drawn.items() if row.curve is not None}
     if not curves:
-        st.text("No answer has both a label and a confidence.")
+        some = any(one.n for row in drawn.values() for one in row.metrics.values())
+        where = " in one of the sets" if some else ""
+        st.text(f"No answer has both a label and a confidence{where}.")
         return
     steps, points = drawings.risk_rows(curves, list(drawn))
     widgets.chart(

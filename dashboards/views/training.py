@@ -73,7 +73,8 @@ def body(shown: State, identity: DeltaGenerator) -> None:
             ),
         },
     )
-    widgets.reasons(zip(rows["model"], rows["undefined"], strict=True))
+    why = zip(rows["model"], rows["undefined"], strict=True)
+    widgets.reasons(one for one in why if ": ".join(one) not in found.notes)
     widgets.notes([visible(f"⚠ {note}") for note in found.notes])
     if lacking := len(runs[run].checkpoints) - len(found.checkpoints):
         st.text(f"{lacking} of its checkpoints have not been judged by this judge.")

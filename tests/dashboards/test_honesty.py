@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from judgebench.metrics.registry import metric
-from judgebench.records import Label, Score
+from judgebench.records import Item, JudgeSpec, Label, Message, ModelSpec, Score, Unreadable
 from judgebench.reports.confidence import ConfidenceReport, confidence_report
 from judgebench.store import open_store
 from tests.dashboards import honesty_stores, stores
@@ -163,6 +163,25 @@ def test_a_confidence_that_a_model_has_not_is_a_dash_with_its_reason(seen: Any, 
     assert "the store has no log-probabilities of the greedy answers" in texts(app)
     assert "No answer has both a label and a confidence." in texts(app)
     assert app.dataframe[0].value["missing"][0] == sum(honesty_stores.SETS.values())
+
+
+def test_a_set_without_answers_leaves_no_curve_and_is_said(open_page: Any, tmp_path: Path) -> None:
+    url = honesty_stores.fill(tmp_path / "s.db")
+    with open_store(url) as store, store.transaction():
+        asked = (Message(role="user", content="Which lake?"),)
+        lake = Item(
+            benchmark=stores.BENCHMARK, version=stores.VERSION, id="lakes/0", turns=asked,
+            category="lakes",
+        )  # fmt: skip
+        store.put_items([lake])
+        correct = store.put_judge("correct", JudgeSpec(kind="equivalence", model="m"))
+        for name in honesty_stores.KNOWS:
+            model = store.put_model(name, ModelSpec(weights=f"name:{name}"))
+            unread = Unreadable(reason="no label")
+            honesty_stores.put(store, "first", model, correct, "lakes/0", unread, 0)
+    app = opened_on(open_page, url, confidence=["Verbal-0"])
+    assert not app.exception
+    assert "No answer has both a label and a confidence in one of the sets." in texts(app)
 
 
 def test_choices_are_in_the_url_and_wrong_ones_are_none(open_page: Any, store: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from judgebench.config import ModelConfig
+from judgebench.metrics.win_rate import WEIGHTED
 from judgebench.records import ModelSpec
 from judgebench.reports.training import Training, training
 from judgebench.reports.versions import RUN as RUN_TAG
@@ -18,6 +19,7 @@ from judgebench.reports.versions import STEP
 from judgebench.store import open_store
 from tests.dashboards import night_stores, stores
 from tests.dashboards.test_pages import MARKUP, boxes, texts
+from tests.unit.test_one_pair_of_benchmarks import BENCHES, put
 
 RUN = "apo-november"
 
@@ -148,3 +150,16 @@ def test_the_download_is_the_report(
     rows = pd.read_csv(io.StringIO(downloads[f"{stores.BENCHMARK}_training.csv"]))
     assert list(rows["band_low"]) == pytest.approx([one.band.low for one in report.checkpoints])
     assert set(rows["training_run"]) == {RUN}
+
+
+def test_why_a_checkpoint_has_no_weighted_rate_is_said_once(open_page: Any, tmp_path: Path) -> None:
+    bench, url = BENCHES[WEIGHTED], f"sqlite:///{tmp_path / 's.db'}"
+    with open_store(url) as store:
+        for n in range(2):
+            said = bench.said(n, missing=False)
+            if n == 0:
+                said = {at: one for at, one in said.items() if at[2] == "model_first"}
+            put(store, bench, str(n), f"step {n}", str(n), said)
+    app = open_page("training", url)
+    assert not app.exception
+    assert texts(app).count("step 0: no item was read in both orders") == 1
