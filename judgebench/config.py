@@ -57,19 +57,19 @@ _CHECKPOINTS = frozenset({"pretrained", "peft", "delta", "lora_local_path", "tok
 
 def _storable(settings: dict[str, Any]) -> dict[str, Any]:
     """What is sent and kept as JSON has to be JSON."""
-    _refusefault(settings, ())
+    _refuse_no_json(settings, ())
     return settings
 
 
-def _refusefault(value: Any, at: yaml_file.Field) -> None:
+def _refuse_no_json(value: Any, at: yaml_file.Field) -> None:
     if isinstance(value, dict):
         for key, element in value.items():
             if not isinstance(key, str):
                 raise fault(f"the name {key!r} is no text; put it in quotes", at)
-            _refusefault(element, (*at, key))
+            _refuse_no_json(element, (*at, key))
     elif isinstance(value, list):
         for i, element in enumerate(value):
-            _refusefault(element, (*at, i))
+            _refuse_no_json(element, (*at, i))
     elif isinstance(value, float) and not math.isfinite(value):
         raise fault(f"a number is finite, not {value}", at)
     elif not (value is None or isinstance(value, str | bool | int | float)):
@@ -83,7 +83,7 @@ def fault(message: str, at: yaml_file.Field) -> PydanticCustomError:
     return PydanticCustomError(_AT, "{says}", {"says": message, "at": at})
 
 
-_AT = "at"
+_AT = "at"  # the type of a fault that says where it is
 _CARDS = "CUDA_VISIBLE_DEVICES, as text; '0,1;2,3': two processes that share the work, on two each"
 _PYTHON_WORDS = re.compile(r" or instance of \w+| for <class '[\w.]+'>")
 
@@ -395,7 +395,7 @@ class Prompting(Section):
 
 
 _BEST_OF = re.compile(r"best_of\(\s*(\d+)\s*,\s*([^\s()][^()]*?)\s*\)")
-_MOST_SAMPLES = 10_000
+_MOST_TO_CHOOSE = 10_000
 _SETTINGS = {
     "lm_eval": ("gen_kwargs", "system_instruction", "apply_chat_template", "fewshot_as_multiturn"),
     "api": ("sampling", "system", "reasoning", "extra"),
@@ -434,9 +434,9 @@ class ModelConfig(Section):
     @classmethod
     def _chooses(cls, value: str | None) -> str | None:
         found = _BEST_OF.fullmatch(value or "")
-        if value is not None and (found is None or not 2 <= int(found[1]) <= _MOST_SAMPLES):
+        if value is not None and (found is None or not 2 <= int(found[1]) <= _MOST_TO_CHOOSE):
             raise ValueError(
-                f"a selection is best_of(N, SCORER) with N from 2 to {_MOST_SAMPLES:,}, as in "
+                f"a selection is best_of(N, SCORER) with N from 2 to {_MOST_TO_CHOOSE:,}, as in "
                 f"best_of(4, reward), not {value!r}"
             )
         return value
@@ -1332,8 +1332,8 @@ def check(
         return cls.model_validate(data, context=beside)
     except ValidationError as error:
         faults: dict[yaml_file.Field, list[Any]] = {}
-        for fault in error.errors():
-            faults.setdefault(_field(fault, data), []).append(fault)
+        for one in error.errors():
+            faults.setdefault(_field(one, data), []).append(one)
         outer = {field[:i] for field in faults for i in range(len(field))}
         said = (
             f"{yaml_file.where(path, field, lines or {})}: {_message(cls, field, same)}"
@@ -1343,12 +1343,12 @@ def check(
         raise ConfigError("\n".join(dict.fromkeys(said))) from None
 
 
-def _field(fault: Any, data: Any) -> yaml_file.Field:
+def _field(found_wrong: Any, data: Any) -> yaml_file.Field:
     """Where a fault is. For each kind that a field may be, pydantic adds a part and a fault."""
-    path: yaml_file.Field = tuple(fault["loc"])
-    if fault["type"] == _AT:
-        return path + tuple(fault["ctx"]["at"])
-    named = fault["type"] in {"extra_forbidden", "missing"}  # what is written, or should be
+    path: yaml_file.Field = tuple(found_wrong["loc"])
+    if found_wrong["type"] == _AT:
+        return path + tuple(found_wrong["ctx"]["at"])
+    named = found_wrong["type"] in {"extra_forbidden", "missing"}  # what is written, or should be
     found: yaml_file.Field = ()
     for part in path[:-1] if named else path:
         try:

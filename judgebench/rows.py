@@ -427,6 +427,8 @@ def _json(path: Path) -> Iterator[Row]:
         text = _decoded(whole_file(path).removeprefix(b"\xef\xbb\xbf"), str(path))
         read = json.loads(text, object_pairs_hook=_each_once)
     except (ValueError, RecursionError) as error:
+        if not isinstance(error, json.JSONDecodeError):
+            raise InputError(f"{path}: this is not JSON ({error})") from None
         raise InputError(
             f"{path}: this is not whole JSON ({error}); the file was cut off, or is no JSON list"
         ) from None

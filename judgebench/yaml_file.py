@@ -118,7 +118,7 @@ def _lines(
         within = [(str(key.value), key, value) for key, value in node.value]
         seen: set[tuple[str, str]] = set()
         for name, key, _ in within:
-            if (key.tag, name) in seen:
+            if isinstance(key, yaml.ScalarNode) and (key.tag, name) in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key {name!r} stands here twice", key.start_mark
                 )

@@ -50,8 +50,9 @@ best, plain: picked for its accuracy; how often it is said to be better than it 
 
 WEIGHED = f"""
 In place of right and wrong: won and lost, in both games of each item, where {OFTEN:.0%} are clear
-and count {CLEAR:g} times. Alone: the board's interval on the logit, which is none below {LEAST}
-items of either kind. No grid says the same again.
+and count {CLEAR:g} times. Alone: the board's interval on the logit. Below {LEAST} items of either
+kind there is none, nor one in the band: nothing is claimed that could be wrong. No grid: here how
+often the best one had an interval, which what is said of its intervals is out of.
 """
 
 
@@ -67,7 +68,7 @@ class Held:
     corrected: int = 0
     off_grid: int = 0
     width: float = 0.0
-    with_width: int = 0
+    shown: int = 0
     worse: int = 0
     n: int = 0
 
@@ -119,7 +120,7 @@ def watch(held: Held, truth: Floats, right: Floats, seed: int) -> None:
     held.corrected_too_high += found.value > p
     held.corrected += found.low <= p <= found.high
     held.width += (found.high - found.low) / (high - low)
-    held.with_width += 1
+    held.shown += 1
     smooth = replace(line, step=0.0).best(level=LEVEL)
     held.off_grid += smooth.low <= p <= smooth.high
     if found.place < len(truth) - 1:
@@ -158,22 +159,21 @@ def watch_weighed(held: Held, truth: Floats, cells: Floats, seed: int) -> None:
             Estimate(value=float(draws[0, m]), low=low, high=high, n=n, units=n)
             for m, (low, high) in enumerate(alone)
         ),
-        draws=draws, step=0.0, unit=1.0, shares=True, why_missing=("",) * k,
+        draws=draws, step=0.0, unit=1.0, shares=True, weighted=True, why_missing=("",) * k,
     )  # fmt: skip
-    held.alone += all(low <= p <= high for (low, high), p in zip(alone, truth, strict=True))
+    held.alone += not any(low > p or high < p for (low, high), p in zip(alone, truth, strict=True))
     ends = line.band(level=LEVEL)[1]
-    held.band += all(low <= p <= high for (low, high), p in zip(ends, truth, strict=True))
+    held.band += not any(low > p or high < p for (low, high), p in zip(ends, truth, strict=True))
     found = line.best(level=LEVEL)
     p, (low, high) = truth[found.place], alone[found.place]
     held.too_high += found.picked > p
-    held.plain += low <= p <= high
     held.n += 1
-    held.corrected_too_high += found.value > p
-    held.corrected += found.low <= p <= found.high
-    held.off_grid += found.low <= p <= found.high
-    if high > low:  # a board has no interval of few wins, or losses
+    if high > low:
+        held.shown += 1
+        held.plain += low <= p <= high
+        held.corrected_too_high += found.value > p
+        held.corrected += found.low <= p <= found.high
         held.width += (found.high - found.low) / (high - low)
-        held.with_width += 1
     if found.place < k - 1:
         alpha = alpha_together(draws[:, :-1] - draws[:, -1:], units=n, level=LEVEL)
         values = pseudo_values(quotient(cells[..., 0], cells[..., 1]), cells[..., 1])
@@ -200,12 +200,14 @@ def simulate(n_items: int, truth: Floats, rho: float, trials: int) -> Held:
 
 
 def line(title: str, held: Held) -> str:
+    known = held.shown or math.nan
     shares = (
-        held.alone, held.band, held.worse, held.too_high, held.plain, held.corrected_too_high,
-        held.corrected, held.off_grid,
+        held.alone / held.n, held.band / held.n, held.worse / held.n, held.too_high / held.n,
+        held.plain / known, held.corrected_too_high / known, held.corrected / known,
+        (held.off_grid or held.shown) / held.n,
     )  # fmt: skip
-    printed = "".join(f"{100 * share / held.n:9.1f}" for share in shares)
-    return f"{title}{printed}{held.width / max(1, held.with_width):9.2f}"
+    printed = "".join(f"{100 * share:9.1f}" for share in shares)
+    return f"{title}{printed}{held.width / known:9.2f}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

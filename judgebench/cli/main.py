@@ -188,8 +188,10 @@ def run(arguments: list[str]) -> int:
     except click.exceptions.Exit as stop:
         return int(stop.exit_code)
     except (click.Abort, KeyboardInterrupt) as stop:
-        interrupt = stop.__cause__ if isinstance(stop, click.Abort) else stop  # click wraps it
-        said = str(interrupt) if isinstance(interrupt, KeyboardInterrupt) else ""
+        said, interrupt = "", stop.__cause__ if isinstance(stop, click.Abort) else stop
+        while interrupt is not None and not said:  # one more may have come on the way out
+            said = str(interrupt) if isinstance(interrupt, KeyboardInterrupt) else ""
+            interrupt = interrupt.__context__
         return _say(said or "interrupted; nothing is lost, run again to go on", INTERRUPTED)
     except NoArgsIsHelpError as error:  # a group without a command
         click.echo(error.format_message(), err=True)

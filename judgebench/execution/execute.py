@@ -1057,16 +1057,15 @@ class Run:
                         claimed=claimed,
                     )
                     self._submit(counts)
-                if what == "judging":
-                    outcome.judging |= counts
-                    outcome.known += sum(one.reused for one in counts.values())
-                else:
-                    outcome.answering |= counts
-        finally:
+        finally:  # however it ended: an interrupted run says as well what came of its calls
+            came = {queue.name: queue.counts for queue in queues}
             if what == "judging":
+                outcome.judging |= came
+                outcome.known += sum(one.reused for one in came.values())
                 outcome.judge_calls += self.pool.sent
                 outcome.recorded += self.pool.recorded
             else:
+                outcome.answering |= came
                 outcome.answer_calls += self.pool.sent
             self.pool.renew()
 

@@ -554,7 +554,7 @@ class _Plan:
         tokens, built = Tokens(), 0
         for items, sample, turn in places[:: max(1, len(places) // SAMPLED_ITEMS)]:
             item, shown, assumed = items[0], [], Range()
-            for answers, one in _shown_answers(assignment, on_board, sample):
+            for answers, one in _shown_answers(assignment, on_board, item, sample):
                 response = answers.of([item]).get((item.id, one, turn))
                 if response is None:
                     response = _placeholder(item, answers.candidate, one, turn)
@@ -601,7 +601,7 @@ def _not_answered(
         turn = later.get(key, 0)
         if sample in assignment.samples and any(
             answers.candidate.key_of.get((items[0].id, one, turn)) in answers.missing
-            for answers, one in _shown_answers(assignment, on_board, sample)
+            for answers, one in _shown_answers(assignment, on_board, items[0], sample)
         ):
             yield items, sample, turn
 
@@ -619,10 +619,12 @@ def _distinct(assignment: JudgeAssignment, items: Sequence[Item], candidate: Can
 
 
 def _shown_answers(
-    assignment: JudgeAssignment, on_board: Sequence[Answers], sample: int
+    assignment: JudgeAssignment, on_board: Sequence[Answers], item: Item, sample: int
 ) -> Iterator[tuple[Answers, int]]:
-    """Whose answers a judge is shown of a sample, and which of them."""
-    for answers in on_board:
+    """Whose answers to an item a judge is shown of a sample, and which of them."""
+    found, *baselines = on_board
+    opponent = assignment.asked.baseline_for(item)
+    for answers in (found, *(one for one in baselines if one.candidate.name == opponent)):
         if assignment.inputs == "with_first":
             yield answers, 0
         yield answers, sample

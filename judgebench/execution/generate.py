@@ -122,7 +122,7 @@ class Generation:
                     self._keep(by_task[event.task], event, stack)
                     if not isinstance(event, AnswerFailure):
                         tokens += event.tokens
-                        self.progress.meter(Meter(tokens=tokens))
+                    self.progress.meter(Meter(tokens=tokens))
                 seconds = time.monotonic() - began
                 if tokens:
                     told = {"tokens": tokens, "seconds": seconds, "tokens_per_s": tokens / seconds}
@@ -267,7 +267,7 @@ class Generation:
             for candidate, prompts in chosen
         }
         self.progress.stage(f"{name}: answering stack anchors", sum(map(len, key_of.values())))
-        lost: Counter[str] = Counter()
+        lost, tokens = Counter[str](), 0
         for event in worker.generate({t: [(id_, 0) for id_ in ids] for t, ids in key_of.items()}):
             assert not isinstance(event, AnswersStored), "it was not told where they stand"
             if isinstance(event, AnswerFailure):
@@ -277,7 +277,9 @@ class Generation:
                 {key_of[event.task][one.item_id]: one for one in event.responses}
             )
             self.outcome.generated += len(event.responses)
+            tokens += event.tokens
             self.progress.advance(len(event.responses))
+            self.progress.meter(Meter(tokens=tokens))
         for message, n in lost.items():
             self._lost(name, n, message)
 

@@ -96,9 +96,12 @@ class ResolvedBenchmark:
         elif own := self.benchmark.baselines:
             categories = dict.fromkeys(item.category or "" for item in self.every_item)
             baselines = dict.fromkeys(own[one] for one in categories if one in own)
-        usual = "first" if self.benchmark.lm_eval_task.further else "all"
+        judged: Literal["all", "first"] | None = self.config.judged_samples
+        if judged is None:
+            judged = "first" if self.benchmark.lm_eval_task.further else "all"
+        # Once, as it is made: a frozen object's own fields can be set in no other way.
         object.__setattr__(self, "baselines", tuple(baselines))
-        object.__setattr__(self, "judged_samples", self.config.judged_samples or usual)
+        object.__setattr__(self, "judged_samples", judged)
 
     def baseline_for(self, item: Item) -> str | None:
         """The one that the answers to an item are compared with: its category's, or the first."""
@@ -202,26 +205,26 @@ class JudgeAssignment:
         whose = "selection" if self.selects else self.only
         if config is not None and config.provider == "lm_eval":
             whose = f"{self.asked.benchmark.name}{', selection' if self.selects else ''}"
-        compares = self.inputs == "with_baseline"
-        samples = range(asked.samples)
+        title: str = self.name if whose is None else f"{self.name} ({whose})"
+        compares: bool = self.inputs == "with_baseline"
+        samples: range = range(asked.samples)
         if self.inputs == "with_first":
             samples = samples[1:]
         elif self.inputs == "question" or self.asked.judged_samples == "first":
             samples = range(1)
-        asks = config is not None and config.provider is not None
-        repeats = asked.judge_samples if asks else 1
-        loads = config and (config.server or config.lm_eval or config.reward_model)
-        told = {
-            "title": self.name if whose is None else f"{self.name} ({whose})",
-            "compares": compares,
-            "samples": samples,
-            "asks": asks,
-            "repeats": repeats,
-            "verdicts_each": repeats * (2 if compares and asked.orders == "both" else 1),
-            "loads": repr(loads) if loads else None,
-        }
-        for name, value in told.items():
-            object.__setattr__(self, name, value)
+        asks: bool = config is not None and config.provider is not None
+        repeats: int = asked.judge_samples if asks else 1
+        orders: int = 2 if compares and asked.orders == "both" else 1
+        needed = config and (config.server or config.lm_eval or config.reward_model)
+        loads: str | None = repr(needed) if needed else None
+        # Each as its field above: a frozen object's own can be set in no other way.
+        object.__setattr__(self, "title", title)
+        object.__setattr__(self, "compares", compares)
+        object.__setattr__(self, "samples", samples)
+        object.__setattr__(self, "asks", asks)
+        object.__setattr__(self, "repeats", repeats)
+        object.__setattr__(self, "verdicts_each", repeats * orders)
+        object.__setattr__(self, "loads", loads)
 
     def case(self, item: Item, responses: Sequence[Response]) -> Case:
         """What the judge sees; one that shows fields of items finds them there.

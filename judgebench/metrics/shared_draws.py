@@ -15,7 +15,7 @@ from statistics import NormalDist
 import numpy as np
 
 from judgebench.benchmarks.description import Weighted
-from judgebench.columns import marked
+from judgebench.columns import Bools, marked
 from judgebench.metrics.board_kinds import BoardKind, board
 from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.measures import Balance
@@ -49,6 +49,9 @@ class SharedDraws:
         The smallest difference that two means of items can have; 0 where values are no steps.
     shares
         Whether they are shares of items that are right, or won; or of what clear wins weigh.
+    weighted
+        Whether they are the latter: one without an interval on the board, as too few items are won,
+        or lost, has none here.
     pair
         Lines two of them up.
     why_missing
@@ -62,6 +65,7 @@ class SharedDraws:
     step: float
     unit: float
     shares: bool
+    weighted: bool = False
     pair: Callable[[str, str], PairedModels] | None = None
     why_missing: tuple[str, ...]
 
@@ -81,7 +85,8 @@ class SharedDraws:
 
         Shares have Wilson's interval in place of the value and its errors either way, which is too
         narrow near 0 and 1. One that does not vary over the draws has it at Bonferroni's level, and
-        the others' leave it what that takes.
+        the others' leave it what that takes. Of weighted shares nan where the board has none; the
+        others' are as wide as if it had, as which have one is by chance.
         """
         n = max(1, len(self.models))
         still = self.shares & np.isclose(np.nanstd(self.draws[1:], axis=0), 0.0, atol=1e-9)
@@ -90,10 +95,10 @@ class SharedDraws:
         band = sup_t_band(self.draws[:, moving], units=self.units, level=rest)
         ends = iter(zip(*self._around(moving, band), strict=True))
         each = 1.0 - (1.0 - level) / n
-        return band, [
-            self._wilson(place, 1.0, each) if alone else next(ends)
-            for place, alone in enumerate(still)
-        ]
+        found = [self._wilson(place, 1.0, each) if alone else next(ends)
+                 for place, alone in enumerate(still)]  # fmt: skip
+        nothing = math.nan, math.nan
+        return band, [nothing if few else its for few, its in zip(self.few, found, strict=True)]
 
     def _around(self, places: Ints, band: Band) -> tuple[list[float], list[float]]:
         if not self.shares or math.isnan(band.critical):
@@ -132,9 +137,13 @@ class SharedDraws:
         """The best of the models, corrected for having been picked.
 
         A share with fewer than `FEWEST` units won, or lost, has its interval of the band, which
-        holds whichever is picked.
+        holds whichever is picked. A weighted one that the board has no interval of has none.
         """
         values, covariance = self.draws[0], self.covariance()
+        place = int(np.argmax(values))
+        if self.few[place]:
+            nan, picked = math.nan, float(values[place])
+            return Winner(place=place, picked=picked, value=nan, low=nan, high=nan)
         if not self.shares:
             return best_of(values, covariance, level=level, step=self.step)
         found = best_share_of(
@@ -154,6 +163,11 @@ class SharedDraws:
             low=low,
             high=high,
         )
+
+    @property
+    def few(self) -> Bools:
+        """Of which too little is won, or lost, for an interval of a weighted share."""
+        return np.array([self.weighted and math.isnan(one.low) for one in self.estimates], np.bool_)
 
     @property
     def units(self) -> int:
@@ -213,6 +227,7 @@ def shared_draws(
         step=0.0 if weighted else _step(judged.means.mean[:, places]) * measure.unit,
         unit=measure.unit,
         shares=measure.proportion or measure.weighted,
+        weighted=measure.weighted,
         pair=partial(
             paired_models, columns, kind, judge, labels=labels, balance=balance, weighted=weighted
         ),

@@ -97,9 +97,9 @@ class RateLimit:
         """One call, once there is room for it; raises `WindingDownError` after `wind_down`."""
         gate = self.gate
         is_first = not self._first_is_back and await self._goes_first()
-        tokens = self._tokens(request) if gate.tokens is not None else 0
-        take = partial(gate.take, self, tokens)
         try:
+            tokens = self._tokens(request) if gate.tokens is not None else 0
+            take = partial(gate.take, self, tokens)
             if self.winding_down:
                 take()  # which raises
             with gate.line.lock:

@@ -8,18 +8,20 @@ the best only where a band of all differences says so.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.accuracy import NO_ONE_NUMBER
 from judgebench.metrics.board_kinds import BoardKind
-from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.intervals import LEAST, Intervals
 from judgebench.metrics.measures import by_turn
 from judgebench.metrics.paired import few_there
 from judgebench.metrics.registry import heading, metric
 from judgebench.metrics.shared_draws import SharedDraws, shared_draws
+from judgebench.metrics.win_rate import WEIGHTED
 from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.board_data import BoardData
@@ -38,6 +40,8 @@ from judgebench.reports.document import (
 from judgebench.reports.versions import Checkpoint, training_runs
 from judgebench.stats.gate_rule import FEWEST_TO_CALL
 from judgebench.store import Store
+
+TOO_FEW = f"fewer than {LEAST} items are won, or lost, also in part"
 
 Last = Literal["the best", "worse", "undecided"]
 """What the last checkpoint is, beside the best."""
@@ -263,19 +267,28 @@ def training(
             "`judgebench compare` and `judgebench runs diff` have each figure"
         )
     verdicts = data.verdicts[kind]
-    found = shared_draws(
+    lined_up = partial(
+        shared_draws,
         by_turn(verdicts, [])[0] if which.report.turns else verdicts,
         kind,
         shown,
         [model for model in at if model],
         labels=which.labels,
         balance=data.balance,
-        weighted=which.weighted if kind.opponent is not None else None,
         intervals=intervals or Intervals(level=level),
     )
+    found = lined_up(weighted=which.weighted if kind.opponent is not None else None)
     if not found.models:
         raise UsageError(f"{which}: {shown} has judged no checkpoint of {run}")
-    return _report(data, kind, shown, run, at, found, level)
+    why_plain = ""
+    if found.weighted and all(math.isnan(one.value) for one in found.estimates):
+        why_plain = "; ".join(dict.fromkeys(one.undefined or "" for one in found.estimates))
+        found = lined_up()
+    report = _report(data, kind, shown, run, at, found, level)
+    if why_plain:
+        why_plain = f"by {found.metric}, as no checkpoint has a {WEIGHTED}: {why_plain}"
+        report = replace(report, notes=(why_plain, *report.notes))
+    return report
 
 
 def _report(
@@ -322,7 +335,13 @@ def _report(
         last=None if best is None else _last(known, best, above),
         notes=tuple(
             _notes(
-                data, judge, rows, floor, dict(zip(found.models, found.why_missing, strict=True))
+                data,
+                judge,
+                rows,
+                floor,
+                dict(zip(found.models, found.why_missing, strict=True)),
+                {model for model, few in zip(known.models, known.few, strict=True) if few},
+                weighted=found.weighted,
             )
         ),
     )
@@ -331,7 +350,11 @@ def _report(
 def _best(known: SharedDraws, at: Mapping[str, Checkpoint], level: float) -> BestCheckpoint:
     winner = known.best(level=level)
     model = known.models[winner.place]
-    unknown = math.isnan(winner.value)
+    why = None
+    if math.isnan(winner.value):
+        why = "all its items are alike, so nothing is known of its spread"
+    if known.few[winner.place]:
+        why = TOO_FEW
     return BestCheckpoint(
         model=model,
         step=at[model].step,
@@ -340,7 +363,7 @@ def _best(known: SharedDraws, at: Mapping[str, Checkpoint], level: float) -> Bes
             winner.value,
             winner.low,
             winner.high,
-            "all its items are alike, so nothing is known of its spread" if unknown else None,
+            why,
         ),
     )
 
@@ -359,6 +382,9 @@ def _notes(
     rows: Sequence[CheckpointRow],
     floor: float,
     lacking: Mapping[str, str],
+    few: Collection[str],
+    *,
+    weighted: bool,
 ) -> list[str]:
     """What has to be known to believe the curve."""
     said = [
@@ -368,8 +394,12 @@ def _notes(
     ]
     for row in rows:
         expected = row.estimate.n + row.estimate.missing
-        if expected and (share := row.estimate.n / expected) < floor:
+        if weighted and row.estimate.undefined:  # what is there is not weighed
+            said.append(f"{row.model}: {row.estimate.undefined}")
+        elif expected and (share := row.estimate.n / expected) < floor:
             said.append(few_there(share, row.model, lacking[row.model]))
+        if row.model in few:
+            said.append(f"{row.model} has no interval and no place in the band: {TOO_FEW}")
     ids = {one for one, shown in data.judges.items() if shown == judge}
     served = {row.model: data.served_about(ids, row.model_id) for row in rows}
     if len(set(served.values())) > 1:

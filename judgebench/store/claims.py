@@ -212,8 +212,8 @@ class Claims:
         won, judged = self._write(partial(_exchanged, self._me, sorted(keys), done))
         lost = [key for key in keys if key not in won]
         if lost and self._free_the_dead():
-            more, _ = self._write(partial(_exchanged, self._me, sorted(lost), ()))
-            won |= more
+            more, its = self._write(partial(_exchanged, self._me, sorted(lost), ()))
+            won, judged = won | more, judged | its
         return won, judged
 
     def _begin(self) -> None:

@@ -79,6 +79,7 @@ class Store(Reading, Claims, AbstractContextManager["Store"]):
         try:
             if self._writer is not None:
                 self._writer.close()
+                self._writer = None
             self._give_back()
         finally:
             self._database.close()

@@ -972,6 +972,8 @@ def _deliver(entries: list[Entry]) -> None:
             continue
         if entry.error is None:
             entry.done.set_result(entry.value)
+        elif isinstance(entry.error, StopIteration):  # which no future takes
+            entry.done.set_exception(RuntimeError(f"StopIteration: {entry.error}"))
         else:
             entry.done.set_exception(entry.error)
 

@@ -98,6 +98,20 @@ def test_a_command_without_its_command_shows_help(words: list[str]) -> None:
     assert done.out == ""
 
 
+def test_one_more_interrupt_on_the_way_out_takes_no_word_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def twice(*_: object, **__: object) -> None:
+        try:
+            raise KeyboardInterrupt("interrupted; 7 calls were left")
+        finally:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("judgebench.cli.main.app.main", twice)
+    done = runs.typed("runs")
+    assert (done.code, done.err.strip()) == (130, "error: interrupted; 7 calls were left")
+
+
 def test_no_escapes_reach_a_terminal(tmp_path: Path) -> None:
     done = runs.typed("run", tmp_path / f"no{ESCAPE}where.yaml")
     assert done.code == 78

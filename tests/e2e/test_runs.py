@@ -238,8 +238,12 @@ def test_an_interrupt_keeps_the_replies_under_way(tmp_path: Path, number: signal
         assert asked < calls
         assert states(tmp_path) == ["interrupted"]
         with open_store(runs.store_url(tmp_path), read_only=True) as store:
-            served = store.verdicts("trivia_judging_mini")["served_model"]
-        assert sum(name is not None for name in served) == asked
+            columns = ("served_model", "judgment")
+            verdicts = store.verdicts("trivia_judging_mini", columns=columns)
+            (ended,) = store.runs()
+        assert sum(name is not None for name in verdicts["served_model"]) == asked
+        assert ended.counts["judge_calls"] == asked
+        assert ended.counts["judged"] == len(set(verdicts["judgment"]))
 
         again = runs.typed("run", suite)
         assert again.code == 0, again.err

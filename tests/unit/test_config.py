@@ -70,6 +70,8 @@ def test_what_a_manifest_keeps_has_no_key(tmp_path: Path) -> None:
         ("limit: 8", "samples: 1000000000", "less than or equal to 100000 (found 1000000000)"),
         ("limit: 8", "<<: {limit: 8}", "'<<' is not understood: write the fields out, or"),
         ("name: nightly", "name: nightly\nname: weekly", "the key 'name' stands here twice"),
+        ("name: nightly", "name: n\n1: 2\n1: 3", "suite.yaml:3: the key '1' stands here twice"),
+        ("name: nightly", "name: n\n? [a]\n: 1\n? [a]\n: 2", "found unhashable key"),
         ("    responses: answers.jsonl\n", "", "exactly one of 'lm_eval', 'api' and 'responses'"),
         ("  - name: local", "  - name: taker", "models named twice: taker"),
         ("limit: 8", "models: [takr]", "did you mean 'taker'?"),

@@ -12,9 +12,11 @@ import pytest
 
 from judgebench import keys
 from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.shared_draws import SharedDraws
 from judgebench.metrics.win_rate import WEIGHTED, WIN_RATE
 from judgebench.records import (
     Case,
+    Estimate,
     Item,
     JudgeSpec,
     Judgment,
@@ -215,3 +217,81 @@ def test_one_pair_has_one_difference_everywhere(store: Store, bench: Bench, miss
                 assert one[field] == pytest.approx(base[field], abs=1e-9), (name, field)
         if name in ("runs diff", "training"):  # a gate's pass is Student's bound
             assert one["low"] == pytest.approx(base["low"], abs=1e-9), name
+
+
+def test_a_checkpoint_that_nearly_always_wins_has_no_place_in_a_weighted_band(store: Store) -> None:
+    """Of few losses neither the board nor the band has an interval that holds."""
+    bench = BENCHES[WEIGHTED]
+    said = [bench.said(n, missing=False) for n in range(3)]
+    lost = ("q0", "q1", "q2", "q3", "q4")
+    won = {
+        "model_first": Preference.from_probability(1.0, "A>>B"),
+        "opponent_first": Preference.from_probability(0.0, "B>>A"),
+    }
+    said[2] = {at: one if at[0] in lost else won[at[2]] for at, one in said[2].items()}
+    for n, one in enumerate(said):
+        put(store, bench, str(n), f"step {n}", str(n), one)
+    ids = {model.spec.weights: model.id for model in store.models()}
+    judge = store.judges()[0].id
+    curve = training(store, bench.name, "r", judge=judge, opponent=ids["w:base"])
+    *others, last = curve.checkpoints
+    assert last.estimate.value > 90.0
+    assert np.isnan([last.estimate.low, *last.band]).all()
+    assert all(one.band.low < one.estimate.low < one.band.high for one in others)
+    assert 1.9 < curve.critical < 2.6
+    assert curve.best is not None
+    assert curve.best.model == last.model
+    assert np.isnan(curve.best.corrected[:3]).all()
+    assert "fewer than 10 items are won, or lost" in str(curve.best.corrected.undefined)
+    assert [note for note in curve.notes if last.model in note and "no place in the band" in note]
+    assert [line for line in curve.in_words if line.startswith("Not corrected for selection: few")]
+
+
+def test_a_curve_goes_by_win_rates_where_no_checkpoint_was_read_in_both_orders(
+    store: Store,
+) -> None:
+    bench = BENCHES[WEIGHTED]
+    one_order: Any = [
+        {at: one for at, one in bench.said(n, missing=False).items() if at[2] == "model_first"}
+        for n in range(2)
+    ]
+    for n, said in enumerate(one_order):
+        put(store, bench, str(n), f"step {n}", str(n), said)
+    opponent = next(model.id for model in store.models() if model.spec.weights == "w:base")
+    curve = training(store, bench.name, "r", judge=store.judges()[0].id, opponent=opponent)
+    assert curve.metric == WIN_RATE
+    assert curve.best is not None
+    assert curve.notes == (
+        "by win_rate, as no checkpoint has a weighted_win_rate: no item was read in both orders "
+        "(a suite says orders: both)",
+    )
+    put(store, bench, "2", "step 2", "2", bench.said(2, missing=False))
+    curve = training(store, bench.name, "r", judge=store.judges()[0].id, opponent=opponent)
+    assert curve.metric == WEIGHTED
+    assert [note.partition(": ")[::2] for note in curve.notes] == [
+        (f"step {n}", "no item was read in both orders (a suite says orders: both)")
+        for n in range(2)
+    ]
+
+
+def test_a_band_is_as_wide_where_the_board_has_no_interval_of_some() -> None:
+    """Which have one is by chance: a band of those alone held in 90 % of draws."""
+    values = np.array([60.0, 97.0, 55.0])
+    draws = values + np.random.default_rng(1).normal(0.0, (4.0, 1.5, 4.0), (1001, 3))
+    draws[0] = values
+    lows = (52.0, np.nan, 47.0)
+    line = SharedDraws(
+        metric=WEIGHTED, models=("a", "b", "c"), draws=draws, step=0.0, unit=100.0, shares=True,
+        weighted=True, why_missing=("",) * 3,
+        estimates=tuple(
+            Estimate(value=value, low=low, high=2 * value - low, n=100, units=100)
+            for value, low in zip(values, lows, strict=True)
+        ),
+    )  # fmt: skip
+    (band, ends), (whole, every) = (
+        one.band(level=LEVEL) for one in (line, replace(line, weighted=False))
+    )
+    assert np.isnan(ends[1]).all()
+    assert not np.isnan(every[1]).any()
+    assert (ends[0], ends[2], band.critical) == (every[0], every[2], whole.critical)
+    assert np.isnan(line.best(level=LEVEL).low)

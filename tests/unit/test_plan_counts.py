@@ -367,6 +367,21 @@ def test_comparisons_are_foretold_in_as_many_orders_as_are_asked_for(
     assert [(row.verdicts, row.judge_calls) for row in rows] == [(4 * each, 4 * each)]
 
 
+def test_what_is_not_answered_is_compared_with_the_baseline_of_its_category(
+    tmp_path: Path,
+) -> None:
+    path = suite(
+        tmp_path,
+        models=[{"name": "taker", "api": API | {"base_url": NOBODY}}],
+        judges={"templates": {}},
+        name="arena_hard_mini",
+        orders="both",
+    )
+    (row,) = (row for row in api.plan(path).rows if row.model == "taker" and row.judge is not None)
+    assert (row.items, row.verdicts, row.judge_calls) == (12, 24, 24)
+    assert row.tokens.prompt.high > 0
+
+
 def test_no_question_is_kept_while_they_are_counted() -> None:
     """A judge is asked a hundred thousand of them, each with its prompt."""
 

@@ -460,6 +460,23 @@ def test_a_first_call_that_fails_otherwise_opens_the_door() -> None:
     in_loop(main)
 
 
+def test_a_first_call_whose_size_cannot_be_told_keeps_nobody_waiting() -> None:
+    def size(request: Any) -> int:
+        if request.messages[0].content == "0":
+            raise ValueError("no tokenizer takes this")
+        return 1
+
+    async def main() -> None:
+        inner = Held()
+        inner.answer.set_result(Reply(text="r"))
+        waiting = started(limiter(8, inner, tokens_per_minute=1000, tokens=size), 3)
+        async with asyncio.timeout(60):
+            found = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [type(one) for one in found] == [ValueError, Reply, Reply]
+
+    in_loop(main)
+
+
 def test_where_the_first_call_is_given_up_the_next_is_the_first() -> None:
     async def main() -> None:
         inner = Held()

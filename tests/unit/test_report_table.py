@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from markdown_it import MarkdownIt
 
 from judgebench.cli.options import FORMATS
@@ -75,6 +75,7 @@ def test_a_narrow_terminal_leaves_out_what_can_be_spared(width: int) -> None:
 
 
 @given(TEXTS, TEXTS)
+@example("wide\u3000", "narrow\xa0")
 def test_a_pipe_gets_what_a_terminal_without_end_does(name: str, bold: str) -> None:
     columns = [
         Column(title=name, wraps=True),

@@ -77,6 +77,21 @@ def test_faults_of_jsonl(tmp_path: Path, data: bytes, said: str) -> None:
 @over_rows(
     ("data", "said"),
     [
+        (b'[{"a": 1}, {"a"', "t.json: this is not whole JSON ("),
+        (b'[{"a": 1, "b": 2, "a": 1}]', "t.json: this is not JSON ('a' stands here twice)"),
+        (b"[" * 100_000, "t.json: this is not JSON (maximum recursion"),
+        (b'{"a": 1}', "t.json: a list of objects has to stand here"),
+        (b"[1]", "t.json: row 1: an object has to stand here, not 1"),
+    ],
+)
+def test_faults_of_json(tmp_path: Path, data: bytes, said: str) -> None:
+    """Cut off is what ends too early, and nothing else."""
+    assert refused(written(tmp_path, "t.json", data)).startswith(said)
+
+
+@over_rows(
+    ("data", "said"),
+    [
         (b"a,b\n1,2\ncaf\xe9,2\n", "t.csv:3: byte 4 (0xe9) is no UTF-8"),
         (b"a,b\n1,2\n3", "t.csv:3: 1 fields, but the header names 2; the line is cut off"),
         (b'a,b\n1,"2\n', "t.csv:2: unexpected end of data; a quote is not closed"),

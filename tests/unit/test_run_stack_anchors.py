@@ -16,12 +16,12 @@ import pytest
 from judgebench.config import load_suite
 from judgebench.dialogue import NO_ANCHORS
 from judgebench.errors import LocalModelError
-from judgebench.execution import generate
+from judgebench.execution import generate, manifest
 from judgebench.execution.resolve import resolve
-from judgebench.records import Response, Runtime
+from judgebench.records import Response, RunManifest, Runtime
 from judgebench.reports.gate_policy import Answering, other_stack
 from judgebench.responses.local import AnswerChunk, AnswerFailure, LocalModel, Task
-from judgebench.store import open_store
+from judgebench.store import Store, open_store
 from tests.e2e import runs
 
 OLD, NEW = Runtime(backend="hf", batch_size="1"), Runtime(backend="hf", batch_size="4")
@@ -145,6 +145,24 @@ def test_some_prompts_are_answered_again_once_and_no_answer_changes(tmp_path: Pa
     assert len(asked()) == ITEMS - 8, "there are no more"
     assert kept(tmp_path) == before
     assert runs.rows(tmp_path) == board
+
+
+def test_how_far_stack_anchors_are_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = suite(tmp_path)
+    assert runs.typed("run", path).code == 0
+    Worker.stack = NEW
+    told: list[tuple[str, int]] = []
+    update = Store.update_run
+
+    def kept_too(self: Store, run: RunManifest) -> None:
+        if run.progress:
+            told.append((run.progress["stage"], run.progress["done"]))
+        update(self, run)
+
+    monkeypatch.setattr(Store, "update_run", kept_too)
+    monkeypatch.setattr(manifest, "TOLD_S", 0.0)
+    assert runs.typed("run", path, "--stack-anchors", "3").code == 0
+    assert [done for stage, done in told if stage.endswith("stack anchors")] == [0, 1, 2, 3]
 
 
 def test_a_choice_says_nothing_of_the_order_of_items(tmp_path: Path) -> None:

@@ -87,9 +87,10 @@ def _plain(document: Document) -> str | None:
         its = [*zip((column.align for column in table.columns), widths, strict=True)]
         for row in rows if len(rows) > 1 else ():
             cells = []
-            for text, (align, width) in zip((text.rstrip() for text in row), its, strict=True):
-                room = " " * (width - cell_len(text))
-                cells.append(room + text if align == "right" else text + room)
+            for text, (align, width) in zip(row, its, strict=True):
+                kept = text.rstrip() if align == "right" else text
+                room = " " * (width - cell_len(kept))
+                cells.append(room + kept if align == "right" else kept + room)
             lines.append((" " * _GAP).join(cells))
             if row is rows[0]:
                 lines.append("─" * (sum(widths) + _GAP * (len(widths) - 1)))

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy.exc import SQLAlchemyError
 
 from judgebench.errors import InputError, StoreError
 from judgebench.protocols import Paid
@@ -176,6 +177,31 @@ def test_one_that_cannot_be_written_costs_none_of_the_others(opened: Store) -> N
     assert len(opened.verdicts("b")["item_id"]) == 2
 
 
+def test_an_error_that_no_future_takes_reaches_who_waits_and_stops_nobody(opened: Store) -> None:
+    def ends(_: Any) -> None:
+        raise StopIteration("at its end")
+
+    async def together() -> list[Any]:
+        async with asyncio.timeout(20):
+            works = (keep(opened, work) for work in (ends, lambda _: 1))
+            return await asyncio.gather(*works, return_exceptions=True)
+
+    error, other = asyncio.run(together())
+    assert (type(error), str(error), other) == (RuntimeError, "StopIteration: at its end", 1)
+
+
+def test_what_comes_after_the_end_is_told_so_and_does_not_wait(store_url: str) -> None:
+    async def after_the_end() -> None:
+        store = open_store(store_url)
+        await keep(store, lambda _: None)
+        store.close()
+        async with asyncio.timeout(20):
+            await keep(store, lambda _: None)
+
+    with pytest.raises((StoreError, SQLAlchemyError)):
+        asyncio.run(after_the_end())
+
+
 def test_the_last_of_two_at_one_place_counts_also_in_one_commit(opened: Store) -> None:
     def twice(into: Any) -> None:
         for name in ("first", "second"):
@@ -206,6 +232,23 @@ def test_claims_are_exchanged_in_one_commit_that_says_what_is_judged(opened: Sto
         # What is ours stays so, although another is given back with it.
         assert opened.exchange(keys[1:2], keys[2:3])[0] == {keys[1]}
         assert other.claim(keys) == {keys[0], keys[2]}
+
+
+def test_what_another_judged_before_it_died_is_judged(
+    opened: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the claim that is lost and the one that is won."""
+    key = hashlib.sha256(b"j0").digest()
+    with open_store(opened.url) as other:
+        assert opened.claim([key]) == {key}
+        assert other.claim([bytes(32)]) == {bytes(32)}
+
+        def dies() -> bool:
+            judged(0)(opened)
+            return opened.release([key])
+
+        monkeypatch.setattr(other, "_free_the_dead", dies)
+        assert other.exchange([key]) == ({key}, {key})
 
 
 def failed(number: int, message: str) -> Failure:
