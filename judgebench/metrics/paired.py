@@ -482,7 +482,15 @@ class JudgeMeans:
 
     def why_missing(self, model: str) -> str:
         """Why verdicts on a model are missing, in words; empty where none is."""
-        return why_missing(self.lacking[model]) if model in self.lacking else ""
+        said = [why_missing(self.lacking[model])] if model in self.lacking else []
+        if self.cells and self.weighted and model in self.table.models:
+            place = self.table.models.index(model)
+            every, counting = (
+                self.cells[rule][0][:, place] > 0.0 for rule in (EACH_GAME, self.weighted.rule)
+            )
+            if idle := self.means.readable[every & ~counting, place].sum():
+                said.append(f"{idle} whose other order was not read")
+        return ", ".join(filter(None, said))
 
     def _by_parts(self, pair: PairedModels, two: tuple[str, str]) -> PairedModels:
         """The pair by its parts, each a mean over the items to which it applies.

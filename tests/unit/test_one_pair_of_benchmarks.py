@@ -295,3 +295,21 @@ def test_a_band_is_as_wide_where_the_board_has_no_interval_of_some() -> None:
     assert not np.isnan(every[1]).any()
     assert (ends[0], ends[2], band.critical) == (every[0], every[2], whole.critical)
     assert np.isnan(line.best(level=LEVEL).low)
+
+
+def test_what_one_order_alone_leaves_out_is_among_what_is_missing(store: Store) -> None:
+    bench = BENCHES[WEIGHTED]
+    said = bench.said(0, missing=True)
+    put(store, bench, "0", "step 0", "0", said)
+    put(store, bench, "1", "step 1", "1", bench.said(1, missing=False))
+    lost = sum(isinstance(one, Unreadable) for one in said.values())
+    opponent = next(model.id for model in store.models() if model.spec.weights == "w:base")
+    curve = training(store, bench.name, "r", judge=store.judges()[0].id, opponent=opponent)
+    assert curve.checkpoints[0].estimate.missing == 2 * lost
+    why = f"missing: {lost} unreadable, {lost} whose other order was not read"
+    assert [note.partition("; ")[2] for note in curve.notes] == [why]
+    both = comparison(store, "step 1", "step 0", metrics=[WEIGHTED, WIN_RATE])
+    weighted, plain = (" ".join(test.remarks) for test in both.tests)
+    assert why in weighted
+    assert f"missing: {lost} unreadable" in plain
+    assert "other order" not in plain
