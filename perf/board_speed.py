@@ -73,7 +73,8 @@ class Took(NamedTuple):
 def process(command: list[str], cache: str) -> Took:
     """One command, its output thrown away."""
     environment = os.environ | {"XDG_CACHE_HOME": cache, "PYTHONPATH": str(ROOT)}
-    environment.pop("OPENBLAS_NUM_THREADS", None)  # a user has set none
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):  # a user has set none
+        environment.pop(name, None)
     began = time.perf_counter()
     with subprocess.Popen(
         [sys.executable, *command], stdout=subprocess.DEVNULL, env=environment, cwd=ROOT

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import importlib
+import pkgutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from judgebench import reports
 from judgebench.errors import StoreError, UsageError
+from judgebench.reports.document import Report
 from judgebench.store import open_store
 from tests.dashboards import night_stores, stores
 from tests.dashboards.conftest import DASHBOARDS, until
@@ -370,3 +374,20 @@ def test_reports_come_back_as_what_they_were(parts: Any, tmp_path: Path) -> None
         with open_store(url, read_only=True) as store:
             expected = question.of(store)
         assert repr(parts.worker.read(parts.worker.written(expected))) == repr(expected)
+
+
+def test_every_report_can_be_handed_over(parts: Any) -> None:
+    """Also where the type of a part is loaded only by who makes one."""
+    for module in pkgutil.walk_packages(reports.__path__, f"{reports.__name__}."):
+        importlib.import_module(module.name)
+
+    def below(kind: type) -> Iterator[type]:
+        for one in kind.__subclasses__():
+            yield one
+            yield from below(one)
+
+    found = {one.__name__: one for one in below(Report) if is_dataclass(one)}
+    held = {"ProbeReport", "Rejudged"}  # the section of a suite, and no page asks for them
+    assert held < found.keys()
+    for name in found.keys() - held:
+        assert all(parts.worker._forms(found[name])), name

@@ -238,7 +238,7 @@ def test_an_undefined_kappa_is_a_dash_with_its_reason(open_page: Any, tmp_path: 
     assert not app.exception
     shown = table(app, "cohen_kappa").set_index("judge")
     assert pd.isna(shown.loc["same", "cohen_kappa"])
-    assert re.search(r"– same, cohen_kappa: \S+", texts(app))
+    assert re.search(r"– human/a × same: \S+", texts(app))
 
 
 @pytest.mark.parametrize("page", ["leaderboard", "agreement"])

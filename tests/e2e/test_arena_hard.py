@@ -314,7 +314,7 @@ def test_what_a_plan_could_detect_by_weighted_wins(published: str) -> None:
         key=b"", name="three", judge=SimpleNamespace(spec=SimpleNamespace(kind="templates")),
         compares=True, asks=True,
         asked=SimpleNamespace(benchmark=bench, baselines=("gpt-4-0314",), config=how),
-        samples=[0], repeats=1,
+        samples=[0], repeats=1, verdicts_each=2,
     )  # fmt: skip
     with open_store(published, read_only=True) as store:
         found = PowerForecast(store)(judge, 500)
