@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, overload
 
 import numpy as np
@@ -14,7 +13,7 @@ from judgebench.columns import grouped
 from judgebench.metrics.intervals import Floats
 from judgebench.metrics.paired import PairedModels, PairedTests, difference
 from judgebench.metrics.registry import metric, of_confidence
-from judgebench.plain_text import counted, printable
+from judgebench.plain_text import printable
 from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.document import (
@@ -29,8 +28,6 @@ from judgebench.reports.document import (
     json_field,
     table,
 )
-from judgebench.stats.gate_rule import detectable
-from judgebench.stats.paired_tests import PairedTest
 from judgebench.store import Store
 
 if TYPE_CHECKING:
@@ -253,37 +250,6 @@ class PairQuestion:
             "coverage": Coverage(*pair.coverage),
             "flips": flips(pair),
         }
-
-    def detectable(self, alpha: float) -> float:
-        """The smallest drop that these items find with a power of 80 %, in the metric's units.
-
-        Parameters
-        ----------
-        alpha
-            One-sided, of the hardest case among all tests that are made together.
-        """
-        observed, both = self.compared.observed, self.compared.candidate + self.compared.baseline
-        turned = 0.0 if self.pair.higher_is_better else 1.0  # what is lacking there is right
-        right = turned + both / 2.0 if observed.binary else None
-        found = _detectable(observed.spread, observed.units, alpha=alpha, right=right)
-        return found * self.pair.unit
-
-
-_detectable = lru_cache(maxsize=1024)(detectable)  # a policy may ask the same of many drops
-
-
-def more_items(units: float, observed: PairedTest) -> str | None:
-    """That so many items in all would decide; None where nobody knows, or these are as many.
-
-    What is said is that of an average case: nothing where the spread rests on too little.
-    """
-    if not math.isfinite(units) or math.ceil(units) <= observed.units:
-        return None
-    more = counted(math.ceil(units) - observed.units, f"more {observed.unit}")
-    return (
-        f"if the true difference is as observed, about {more} "
-        f"{'give' if not more.startswith('1 ') else 'gives'} an 80 % chance of a decision"
-    )
 
 
 def flips(pair: PairedModels) -> Flips:
