@@ -45,7 +45,8 @@ from judgebench.reports.boards import find_judges
 from judgebench.reports.corrected import corrected_models
 from judgebench.reports.document import Report, Rows, Table, column, json_field, table
 from judgebench.reports.estimates import p_text
-from judgebench.reports.gate_unchanged import Unchanged, basis_of, drop_words, in_words, unchanged
+from judgebench.reports.gate_result import in_words
+from judgebench.reports.gate_unchanged import basis_of, unchanged
 from judgebench.reports.model_pairs import (
     BY_TURN,
     METRICS,
@@ -62,6 +63,8 @@ from judgebench.reports.pair_tests import (
     PairQuestion,
     PairTest,
     Texts,
+    Unchanged,
+    drop_words,
     flips_table,
     shared_columns,
     texts_of,

@@ -43,7 +43,6 @@ from judgebench.reports.gate_policy import GateTest, OtherStack, Policy
 from judgebench.reports.gate_result import Alarm, Confirmation, GateReport, GateResult
 from judgebench.reports.gate_unchanged import (
     Basis,
-    Unchanged,
     basis_of,
     too_little_there,
     unchanged,
@@ -55,7 +54,7 @@ from judgebench.reports.model_pairs import (
     board_meant,
     pair_at_equal_length,
 )
-from judgebench.reports.pair_tests import PairQuestion
+from judgebench.reports.pair_tests import PairQuestion, Unchanged
 from judgebench.reports.slide import SlideReport, policy_slide
 from judgebench.reports.versions import OtherNights, other_nights
 from judgebench.stats.gate_rule import Deciding, Decision, decide, too_few, units_to_decide

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, overload
 
 import numpy as np
 
@@ -31,7 +31,6 @@ from judgebench.reports.document import (
 from judgebench.store import Store
 
 if TYPE_CHECKING:
-    from judgebench.reports.gate_unchanged import Unchanged
     from judgebench.reports.model_pairs import PairData
 
 MOST_FLIPS = 10
@@ -43,6 +42,33 @@ Place: TypeAlias = tuple[str, str, str]
 
 Who: TypeAlias = tuple[str, str]
 """The title of a column, and whose it is: ``candidate`` or ``baseline``."""
+
+
+Meaning = Literal["exchanged", "asked again"]
+"""What an unchanged model is: verdicts changed hands item by item, or one model asked again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unchanged:
+    """How often one test passes an unchanged model; figures are in the metric's units.
+
+    chance
+        nan where it is not known, and then ``undefined`` says why.
+    margin, items
+        The allowed drop, and the number of items, with which an unchanged model would pass the
+        whole policy on 80 % of nights, were it so with each of its tests; nan for none.
+    never
+        Why it does not pass whatever drop is allowed; None where it may.
+    """
+
+    meaning: Meaning
+    chance: float
+    margin: float
+    items: float
+    answers: float
+    nights: float
+    undefined: str | None = None
+    never: str | None = None
 
 
 class Flip(NamedTuple):
@@ -181,6 +207,25 @@ class PairTest(OfBenchmark):
             digits=metric(self.metric).digits,
             beside="" if self.higher_is_better else ", lower is better",
         )
+
+
+def drop_words(drop: float, name: str) -> str:
+    """A drop as people say it: points of a share or a percentage, else in the scale's own units."""
+    if name.partition("/")[0] == "score":
+        return f"{drop:.{metric(name).digits}f} on the scale"
+    percent_of = drop if metric(name).in_percent else 100.0 * drop
+    # Rounded up: what is said suffices.
+    points = math.ceil(10.0 * percent_of - 1e-9) / 10.0
+    return f"{points:g} points"
+
+
+def percent(chance: float) -> str:
+    """A chance in whole percent, never a bare 0 or 100 unless it is one."""
+    if 0.0 < chance < 0.005:
+        return "under 1 %"
+    if 0.995 <= chance < 1.0:
+        return "over 99 %"
+    return f"{100 * chance:.0f} %"
 
 
 FIGURES: tuple[Part, ...] = (
