@@ -19,7 +19,7 @@ from typing import ClassVar
 import numpy as np
 
 from judgebench.errors import UsageError, unknown_name
-from judgebench.metrics.accuracy import ACCURACY, sign_of
+from judgebench.metrics.accuracy import ACCURACY
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.correction import CORRECTED
 from judgebench.metrics.measures import group_names
@@ -35,7 +35,7 @@ from judgebench.metrics.paired import (
 )
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.probes import without_probes
-from judgebench.metrics.registry import VERDICT_METRICS, of_confidence
+from judgebench.metrics.registry import VERDICT_METRICS, of_confidence, sign_of
 from judgebench.metrics.scores import DIMENSION
 from judgebench.metrics.win_rate import LENGTH_CONTROLLED, WEIGHTED, WIN_RATE
 from judgebench.records import is_human
