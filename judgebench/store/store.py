@@ -15,12 +15,12 @@ from sqlalchemy import Connection
 from judgebench.errors import StoreBusyError, StoreError, StoreGoneError
 from judgebench.plain_text import counted
 from judgebench.protocols import MAY_WAIT, Paid
-from judgebench.records import Item
+from judgebench.records import Item, Reply
 from judgebench.secret import secrets_of
 from judgebench.store import schema
-from judgebench.store.catalog import read
+from judgebench.store.catalog import asking, read, values
 from judgebench.store.claims import Claims
-from judgebench.store.database import Database
+from judgebench.store.database import Database, Prepared
 from judgebench.store.opening import located, marks, store_path
 from judgebench.store.read import Reading
 from judgebench.store.write import Entry, Journal, Numbers, Writer, Writing, check_items
@@ -31,6 +31,13 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
+
+_FIND_REPLY = asking(
+    schema.replies,
+    "text finish_reason reasoning logprobs *_tokens served_model seconds scores left_out",
+    (("key", False),),
+)
+_REPLY, _REPLY_LABELS = Prepared(_FIND_REPLY), tuple(_FIND_REPLY.selected_columns.keys())
 
 
 def _put(
@@ -125,6 +132,13 @@ class Store(Reading, Claims, AbstractContextManager["Store"]):
         except BaseException as error:
             self._open.failed = error
             raise
+
+    def reply(self, key: bytes) -> Reply | None:
+        with_key = {"key": key}
+        for found in self._database.look(lambda c: _REPLY.execute(c, with_key).fetchall()):
+            said = values(found, labels=_REPLY_LABELS)
+            return Reply(**said | {"left_out": said["left_out"] or ()})
+        return None
 
     def submit(
         self,
