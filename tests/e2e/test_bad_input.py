@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]
 import pytest
 
 import judgebench
@@ -398,25 +397,25 @@ def test_a_server_that_does_not_come_up(
     says: tuple[str, ...],
 ) -> None:
     base_url = str(judge["base_url"]).replace("{taken}", str(server.port))
-    done = runs.typed(
-        "run", runs.suite(tmp_path, "unused", limit=2, judge={**judge, "base_url": base_url})
-    )
+    path = runs.suite(tmp_path, "unused", limit=2, judge={**judge, "base_url": base_url})
+    with runs.no_process_left():
+        done = runs.typed("run", path)
     assert done.code == 69, done.err
     for words in says:
         assert words in done.err
         assert all(words in message for message in messages(tmp_path))
     assert "Traceback" not in done.err
-    assert psutil.Process().children(recursive=True) == []
     assert runs.rows(tmp_path)["contains", "model-weak"]["counts"]["verdicts"] == 2
     assert not server.asks
     if "ends" not in request.node.callspec.id:
         return
     healthy = own(["python", LOOPBACK, "--port", "{port}"])
-    again = runs.typed("run", runs.suite(tmp_path, "unused", limit=2, judge=healthy))
+    path = runs.suite(tmp_path, "unused", limit=2, judge=healthy)
+    with runs.no_process_left():
+        again = runs.typed("run", path)
     assert again.code == 0, again.err
     assert "4 judge calls made" in again.err
     assert messages(tmp_path) == []
-    assert psutil.Process().children(recursive=True) == []
 
 
 # A key ------------------------------------------------------------------------------------------
