@@ -21,7 +21,7 @@ import numpy as np
 from judgebench.columns import counted, marked, select_rows
 from judgebench.config import Panel
 from judgebench.errors import UsageError, nearest, unknown_name
-from judgebench.metrics.accuracy import ACCURACY, NO_ONE_NUMBER, of_rate, sign_of
+from judgebench.metrics.accuracy import ACCURACY, NO_ONE_NUMBER, of_rate
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.confidence import QuestionSet
 from judgebench.metrics.intervals import Floats, Intervals
@@ -36,7 +36,7 @@ from judgebench.metrics.paired import (
     paired_models,
 )
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS, SetOfTwo, of_confidences
-from judgebench.metrics.registry import VERDICT_METRICS
+from judgebench.metrics.registry import VERDICT_METRICS, sign_of
 from judgebench.metrics.scores import DIMENSION, WHY, of_part, with_parts
 from judgebench.metrics.verdict_spread import average_nights
 from judgebench.metrics.win_rate import LENGTH_CONTROLLED, WEIGHTED, WIN_RATE

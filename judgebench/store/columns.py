@@ -182,14 +182,15 @@ def _unpacked(*chunk: Any) -> Rows:
 
 def _laid_out(pieces: Sequence[Rows]) -> Rows:
     """One behind the other."""
-    return {name: _joined([piece[name] for piece in pieces]) for name in pieces[0]}
-
-
-def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    parts = [part for part in parts if len(part)] or parts[:1]
-    if len(parts[0]) and all(one.strides == (0,) and one[0] == parts[0][0] for one in parts):
-        return np.broadcast_to(parts[0][0], sum(map(len, parts)))
-    return np.concatenate(parts)
+    pieces = [piece for piece in pieces if len(piece["told"])] or pieces[:1]
+    found = {}
+    for name, first in pieces[0].items():
+        parts = [piece[name] for piece in pieces]
+        if len(first) and all(one.strides == (0,) and one[0] == first[0] for one in parts):
+            found[name] = np.broadcast_to(first[0], sum(map(len, parts)))
+        else:
+            found[name] = np.concatenate(parts)
+    return found
 
 
 def _taken(rows: Rows, which: NDArray[np.int64]) -> Rows:
@@ -275,11 +276,6 @@ def _pieces(connection: Connection, start: Sequence[int], packed: bool) -> Itera
             yield board, _columns_of(np.array(tail, dtype=_ROW))
 
 
-def is_packed(connection: Connection) -> bool:
-    """Whether all that boards read lies in chunks and tails."""
-    return row(connection, schema.meta, "value", {"name": schema.PACKED}) is not None
-
-
 def unpack(connection: Connection) -> None:
     """Uses come from elsewhere: until they are packed again, boards are read from themselves."""
     for table in (schema.chunks, schema.tails):
@@ -352,7 +348,7 @@ def judge_replies(
     """
     judges, nobody = catalog.judges(connection), row(connection, schema.replies, "key") is None
     at, pieces = number_of(connection, benchmark, version), defaultdict[int, list[Rows]](list)
-    for (_, judge, *_), piece in _pieces(connection, [at], is_packed(connection)):
+    for (_, judge, *_), piece in _pieces(connection, [at], schema.PACKED in marks(connection)):
         pieces[judge].append({name: piece[name] for name in ("judgment_id", "told")})
     found = {}
     for judge, its in pieces.items():
@@ -461,7 +457,7 @@ def board_verdicts(
     if models is not None:
         among.append(sorted(chosen(known, models) or ()))
     at = number_of(connection, benchmark, version)
-    packed = is_packed(connection)
+    packed = schema.PACKED in marks(connection)  # else they lie in `uses` alone
     starts = [(at, *some) for some in product(*among)]
     counts = (_most_of(len(some), packed).execute(connection, _here(some)) for some in starts)
     most = sum(int(n) for count in counts for (n,) in count.fetchall())
@@ -484,7 +480,7 @@ def board_verdicts(
         "kind": said["told"].mapped(lambda told: KINDS[told & 3]),
         "label": said["label_id"].mapped(names.get),
         "value": its["value"],
-        **{name: said[name].mapped(_end) for name in _ENDS},
+        **{name: said[name] for name in _ENDS},
         "served_model": said["served_id"].mapped(names.get),
         "run_id": said["run_id"].mapped(runs.get),
         "at": its["judged_at"],
@@ -545,6 +541,9 @@ def _gathered(
     shared = Codes(its.pop("code"))
     said = zip(*codes, strict=True) if codes else ((),) * len(_COMMON)
     common = {name: Coded(shared, one) for name, one in zip(_COMMON, said, strict=True)}
+    for name in _ENDS:
+        ends = np.array(common[name].values, np.int64).view(np.float64).tolist()
+        common[name] = Coded(shared, [None if math.isnan(end) else end for end in ends])
     return its, common
 
 
@@ -596,22 +595,24 @@ def _groups(pieces: Iterable[_Piece]) -> Iterator[Rows]:
         group += board
         n += sum(len(rows["told"]) for rows in board)
         if n >= _FEW_ROWS:
-            yield _newest_of(_laid_out(group))
+            yield _newest_of(_laid_out(group), PLACE, _RECORDED)
             group, n = [], 0
     if group:
-        yield _newest_of(_laid_out(group))
+        yield _newest_of(_laid_out(group), PLACE, _RECORDED)
 
 
-def _newest_of(rows: Rows) -> Rows:
-    """Of the uses of one place the one recorded last, in the order of places."""
-    keys = [rows[name] for name in PLACE if rows[name].strides != (0,)] or [rows["item_id"]]
-    rising = np.zeros(len(keys[0]) - 1, dtype=np.bool_)
+_RECORDED = ("used_at", "run_id", "judgment_id")
+
+
+def _newest_of(rows: Rows, place: Sequence[str], recorded: Sequence[str]) -> Rows:
+    """Of the rows of one place the one recorded last, in the order of places."""
+    keys = [rows[name] for name in place if rows[name].strides != (0,)] or [rows["item_id"]]
+    rising = np.zeros(max(0, len(keys[0]) - 1), dtype=np.bool_)
     for key in reversed(keys):
         rising = (key[1:] > key[:-1]) | (key[1:] == key[:-1]) & rising
     if rising.all():
         return rows
-    recorded = (rows[name] for name in ("judgment_id", "run_id", "used_at"))
-    ordered = np.lexsort((*recorded, *reversed(keys)))
+    ordered = np.lexsort((*(rows[name] for name in reversed(recorded)), *reversed(keys)))
     changes = [key[ordered[1:]] != key[ordered[:-1]] for key in keys]
     return _taken(rows, ordered[np.append(np.logical_or.reduce(changes), True)])
 
@@ -635,12 +636,6 @@ def _both(who: str, its: Coded) -> dict[str, Coded]:
         who: its.mapped(lambda one: one and one.name),
         f"{who}_id": its.mapped(lambda one: one and one.id),
     }
-
-
-def _end(bits: int) -> float | None:
-    """An end of a scale, from the bits of its double."""
-    end = float(np.int64(bits).view(np.float64))
-    return None if math.isnan(end) else end
 
 
 def _said(
@@ -697,9 +692,10 @@ def board_answers(
     query = _ANSWERS.add_columns(*told.values()).where(_a.benchmark_id == at)
     if models is not None:
         query = query.where(_a.model_id.in_(chosen(known, models) or ()))
-    kinds = np.dtype([*_ANSWER, *((name, "O") for name in told)])
+    kinds = [*_ANSWER, *((name, "O") for name in told)]
     rows = chain.from_iterable(connection.execute(query).partitions(_GROUP))
-    newest = _newest_answers(np.fromiter(map(tuple, rows), dtype=kinds))
+    read = np.fromiter(map(tuple, rows), dtype=np.dtype(kinds))
+    newest = _newest_of({name: read[name] for name, _ in kinds}, _ANSWERED_AT, ("at", "id"))
     if texts:
         bodies = newest["body"]
         length = np.fromiter(map(len, bodies), np.int64, len(bodies))
@@ -716,13 +712,3 @@ def board_answers(
         **{name: newest[name] for name in ("at", "status")},
         **measured,
     }
-
-
-def _newest_answers(rows: NDArray[Any]) -> NDArray[Any]:
-    """Of the answers at one place, which follow each other, the last that came."""
-    places = rows[_ANSWERED_AT]
-    first = np.append(True, places[1:] != places[:-1])[: len(rows)]
-    if first.all():
-        return rows
-    latest = (-rows["id"], -rows["at"], *(rows[name] for name in reversed(_ANSWERED_AT)))
-    return np.asarray(rows[np.lexsort(latest)][first])

@@ -35,6 +35,7 @@ from judgebench.records import (
 )
 from judgebench.store import Store, columns, open_store, schema, write
 from judgebench.store.copy import Part, copy
+from judgebench.store.opening import marks
 from tests.faults.folds import STEPS
 
 BENCHMARKS = ("bench", "other")
@@ -332,7 +333,7 @@ def test_a_part_of_a_store_has_its_boards(tmp_path: Path) -> None:
     copy(url, str(tmp_path / "part.db"), Part(benchmarks=[("bench", VERSION)], verdicts_only=True))
     with open_store(f"sqlite:///{tmp_path / 'part.db'}", read_only=True) as part:
         with part.snapshot() as connection:
-            assert not columns.is_packed(connection)
+            assert schema.PACKED not in marks(connection)
             assert not tails(connection)
         assert list(part.board_verdicts("bench", VERSION)["run_id"]) == expected["run_id"]
         assert len(part.board_verdicts("other", VERSION)["run_id"]) == 0
