@@ -219,8 +219,8 @@ def _held(data: PairData, kind: BoardKind, judge: str) -> LengthCalibration | st
 def in_words(stored: StoredCalibration) -> str:
     """Which calibration of the store it is."""
     return (
-        f"one of this store ({stored.id}, {day(stored.at)}), fitted on {len(stored.models)} models; "
-        f"{reliability_in_words(float(stored.content['reliability']))}"
+        f"one of this store ({stored.id}, {day(stored.at)}), fitted on {len(stored.models)} "
+        f"models; {reliability_in_words(float(stored.content['reliability']))}"
     )
 
 
