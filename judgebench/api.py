@@ -3021,7 +3021,7 @@ def _resolved(
     with _named(path):
         registry.include_of_suite(suite.include_path)
         work = resolve(suite, narrowing)
-    written = config.written_suite(path).data
+    written = suite.source.written
     if limits or batch:
         written = config.as_asked(written, limits or {}, work.suite if batch else None)
     return replace(work, written=written)

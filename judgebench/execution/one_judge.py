@@ -23,7 +23,6 @@ from judgebench.config import (
     Suite,
     check,
     load_suite,
-    written_suite,
 )
 from judgebench.errors import ConfigError, InputError, UsageError, refuse_unknown, unknown_name
 from judgebench.execution.execute import Run
@@ -135,7 +134,7 @@ def section_of(
         registry.include_of_suite(found.include_path)
         config = _section(found, judge, benchmark)
         return JudgedSection(
-            suite=found, written=written_suite(suite).data, asked=resolved_benchmark(config)
+            suite=found, written=found.source.written, asked=resolved_benchmark(config)
         )
     wanted = None if benchmark is None else benchmark.partition("@")[0]
     fits = [

@@ -363,7 +363,11 @@ def resolve(
         candidates=candidates,
         assignments=assignments,
         labels=(*named, *brought),
-        warnings=(*warnings, *_worth_knowing(suite, asked, candidates, assignments), *suite.notes),
+        warnings=(
+            *warnings,
+            *_worth_knowing(suite, asked, candidates, assignments),
+            *suite.source.notes,
+        ),
         shard="" if to.shard is None else str(to.shard),
     )
 
@@ -548,7 +552,7 @@ def assign(
             options, prompt = own_prompt_of(config)
             prompts = {OWN: prompt}
         if kind == "python" and isinstance(named := options.get("function"), str):
-            registry.function(named, "judges", beside=suite.folder)
+            registry.function(named, "judges", beside=suite.source.folder)
         if kind in LABELLING:  # others say themselves what their labels are
             content = {**content, "labels": asked.benchmark.labels}
         settings = JudgeSettings(
