@@ -58,7 +58,6 @@ from judgebench.judges.prompt import (
     Setup,
     Shown,
     check_placeholders,
-    chosen_prompt,
     code_for,
     cut,
     messages,
@@ -537,7 +536,7 @@ def _consistency(setup: Setup[CertaintyOptions]) -> Plan:
     options = setup.options
     needed = {name: [name] for name in ("question", "first", "further")}
     own = {"default": "consistency"}
-    prompt = chosen_prompt(setup.kind, options.prompt, own, setup.settings.prompts)
+    prompt = setup.prompt(options.prompt, own)
     sent = prompt
     for written, placeholder in _AS_UPSTREAM_WRITES.items():
         sent = replace(sent, text=sent.text.replace(written, placeholder))

@@ -64,32 +64,6 @@ def own_prompt(file: str) -> PromptText:
     return PromptText(name=file, text=path.read_text(encoding="utf-8").rstrip("\n"))
 
 
-def chosen_prompt(
-    kind: str, name: str, own: Mapping[str, str], official: Mapping[str, PromptText]
-) -> PromptText:
-    """The prompt that a suite names: one of ``own`` (name -> file), or ``official/NAME``.
-
-    Raises
-    ------
-    ConfigError
-        For a name that is not there, saying which are and where official prompts come from.
-    """
-    if name in own:
-        return own_prompt(own[name])
-    if not name.startswith(OFFICIAL):
-        known = [*own, *(OFFICIAL + one for one in official)]
-        raise ConfigError(f"judge {kind}: {unknown_name('prompt', name, known)}")
-    wanted = name.removeprefix(OFFICIAL)
-    if wanted not in official:
-        here = ", ".join(sorted(official)) or "none"
-        raise ConfigError(
-            f"judge {kind}: the official prompt {wanted!r} is not in the data home "
-            f"(there: {here}); fetch it with `judgebench data pull` or `data import`, "
-            f"or use our own: prompt: {' or '.join(own)}"
-        )
-    return official[wanted]
-
-
 def check_placeholders(
     kind: str, prompt: PromptText, fillable: Collection[str], needed: Mapping[str, Collection[str]]
 ) -> None:
@@ -510,12 +484,37 @@ class Setup(Generic[OptionsT]):
         self,
         name: str,
         own: Mapping[str, str],
-        needed: Mapping[str, Collection[str]],
+        needed: Mapping[str, Collection[str]] | None = None,
         more: Collection[str] = (),
     ) -> PromptText:
-        """The prompt called so, with its placeholders checked: ``more`` are those it may lack."""
-        found = chosen_prompt(self.kind, name, own, self.settings.prompts)
-        check_placeholders(self.kind, found, {*more}.union(*needed.values()), needed)
+        """The prompt that a suite names: one of ``own`` (name -> file), or ``official/NAME``.
+
+        Its placeholders are checked where ``needed`` says which show what; ``more`` are those that
+        it may lack.
+
+        Raises
+        ------
+        ConfigError
+            For a name that is not there, saying which are and where official prompts come from; for
+            placeholders, as `check_placeholders`.
+        """
+        official, wanted = self.settings.prompts, name.removeprefix(OFFICIAL)
+        if name in own:
+            found = own_prompt(own[name])
+        elif not name.startswith(OFFICIAL):
+            known = [*own, *(OFFICIAL + one for one in official)]
+            raise ConfigError(f"judge {self.kind}: {unknown_name('prompt', name, known)}")
+        elif wanted in official:
+            found = official[wanted]
+        else:
+            here = ", ".join(sorted(official)) or "none"
+            raise ConfigError(
+                f"judge {self.kind}: the official prompt {wanted!r} is not in the data home "
+                f"(there: {here}); fetch it with `judgebench data pull` or `data import`, "
+                f"or use our own: prompt: {' or '.join(own)}"
+            )
+        if needed is not None:
+            check_placeholders(self.kind, found, {*more}.union(*needed.values()), needed)
         return found
 
 
