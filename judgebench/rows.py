@@ -272,8 +272,9 @@ def each_row(
     row = None
     if spread is not None:
         rows = chain.from_iterable(map(spread, rows))
+    needed = {*required}
     for row in rows if layout == OURS else layout.laid_out(rows, path):
-        yield with_required(row, required, layout)
+        yield row if row.values.keys() >= needed else with_required(row, required, layout)
     if row is None:
         raise InputError(f"{path}: there is no row in it")
 
