@@ -2875,7 +2875,7 @@ def _work_on(
     }
     suite = config.check(config.Suite, written, "what is judged")
     own = own_benchmark(suite.benchmarks[0], found.questions)
-    items = tuple(own.items(about.get("limit")))
+    items = tuple(own.data.items[: about.get("limit")])
     given = ResolvedBenchmark(
         config=suite.benchmarks[0],
         benchmark=own,

@@ -193,7 +193,7 @@ def _of_store(store: Store, config: BenchmarkConfig, data_sha: str) -> ResolvedB
         raise ConfigError(f"{store.name} does not hold the questions of {config.name}")
     questions = tuple(store.items(config.name, version))
     benchmark = own_benchmark(config, questions)
-    items = tuple(benchmark.items())
+    items = tuple(benchmark.data.items)
     return ResolvedBenchmark(config=config, benchmark=benchmark, items=items, every_item=items)
 
 
