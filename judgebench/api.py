@@ -2182,10 +2182,16 @@ def run(
         )
     _check_labels(work)
     occasion = recheck_of_today() if refresh_anchors else None
+    narrowed = {
+        "limit": narrowing.limit,
+        "models": list(narrowing.models),
+        "judges": list(narrowing.judges),
+        "shard": narrowing.shard and str(narrowing.shard),
+    }
     more = {
         "refresh_anchors": occasion,
         "stack_anchors": stack_anchors,
-        "narrowed": narrowing.as_json(),
+        "narrowed": {name: its for name, its in narrowed.items() if its},
         "unjudged": unjudged,
         "stop_when_decided": stop_when_decided,
         "on_executor": executor,

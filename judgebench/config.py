@@ -1055,16 +1055,6 @@ class Narrowing:
     judges: tuple[str, ...] = ()
     shard: Shard | None = None
 
-    def as_json(self) -> dict[str, Any]:
-        """What a manifest keeps; empty where nothing is left out."""
-        said = {
-            "limit": self.limit,
-            "models": list(self.models),
-            "judges": list(self.judges),
-            "shard": self.shard and str(self.shard),
-        }
-        return {name: value for name, value in said.items() if value}
-
     def options(self) -> list[str]:
         """As a command line says it."""
         named = [("--model", name) for name in self.models]
