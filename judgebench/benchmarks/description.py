@@ -69,8 +69,11 @@ MODES: dict[str, Cut] = {
     "none": lambda text: text,
 }
 
-_OF_CHOICES: dict[str, Cut] = {"at_next_example": partial(judged_part, split="multiple-choice")}
-"""Where an answer ends that chooses among options, if that is elsewhere."""
+OF_CHOICES: dict[str, Cut] = {
+    **MODES,
+    "at_next_example": partial(judged_part, split="multiple-choice"),
+}
+"""Where an answer ends that chooses among options."""
 
 
 def truncate(text: str, mode: str, *, chooses: bool = False) -> str:
@@ -83,8 +86,7 @@ def truncate(text: str, mode: str, *, chooses: bool = False) -> str:
     """
     if mode not in MODES:
         raise ConfigError(unknown_name("truncation", mode, MODES))
-    cut = _OF_CHOICES.get(mode, MODES[mode]) if chooses else MODES[mode]
-    return cut(text)
+    return (OF_CHOICES if chooses else MODES)[mode](text)
 
 
 CLEAN = "clean"

@@ -33,6 +33,7 @@ from judgebench.benchmarks.description import (
     CLEAN,
     DRAWING,
     MODES,
+    OF_CHOICES,
     Description,
     Preset,
     PresetConfig,
@@ -40,7 +41,6 @@ from judgebench.benchmarks.description import (
     chosen_version,
     find,
     split_version,
-    truncate,
 )
 from judgebench.config import Section, check
 from judgebench.dialogue import over
@@ -344,12 +344,9 @@ class FolderBenchmark(Benchmark):
 
     def case(self, item: Item, responses: Sequence[Response]) -> Case:
         """One case of the responses in the order shown, each cut where its answer ends."""
-        chooses = bool(item.options)
-        shown = (
-            replace(one, text=truncate(one.text, self.truncate, chooses=chooses))
-            for one in responses
-        )
-        return Case(item=item, responses=tuple(shown))
+        cut = (OF_CHOICES if item.options else MODES)[self.truncate]
+        shown = tuple(replace(one, text=cut(one.text)) for one in responses)
+        return Case(item=item, responses=shown)
 
     @cached_property
     def lm_eval_task(self) -> LmEvalTask:

@@ -185,7 +185,7 @@ def test_a_fault_names_file_row_and_field(tmp_path: Path, row: Any, said: str) -
 def test_a_trace_of_tools_is_an_item_that_models_and_judges_are_shown_as_text(
     tmp_path: Path,
 ) -> None:
-    (item,) = own(jsonl(tmp_path, {"messages": TRACE})).items()
+    (item,) = own(jsonl(tmp_path, {"messages": TRACE})).data.items
     assert [(turn.role, turn.content) for turn in item.turns[2:]] == [
         ("assistant", 'find({"to": "Rome"})\nfind({"to": "Bari"})'),
         ("tool", "find: 09:10"),
