@@ -9,12 +9,13 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import psutil  # type: ignore[import-untyped]
 import yaml
 
 from judgebench.cli.main import run
@@ -75,6 +76,15 @@ def store_url(folder: Path) -> str:
 def keep_at(folder: Path, url: str) -> None:
     """Results of the suites of a folder go to a store on a server."""
     (folder / "store-url").write_text(url)
+
+
+@contextlib.contextmanager
+def no_process_left() -> Iterator[None]:
+    """What is started inside has ended; what other tests started goes on."""
+    before = set(psutil.Process().children(recursive=True))
+    yield
+    left = set(psutil.Process().children(recursive=True)) - before
+    assert not left, [process.cmdline() for process in left]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]
 import pytest
 
 import judgebench
@@ -76,6 +75,39 @@ def test_a_faulty_suite_is_refused_before_anything_happens(
     assert done.out == ""
     assert [file.name for file in tmp_path.iterdir()] == ["suite.yaml"]
     assert not server.asks
+
+
+MAKES_NO_STORE = {
+    "probe": (["probe", "NOBODY"], 73, "there is no store at"),
+    "probe, of a suite": (["probe", "NOBODY", "--suite", "{suite}"], 73, "there is no store at"),
+    "rejudge": (["rejudge", "--judge", "A", "--against", "B"], 73, "there is no store at"),
+    "judge replace": (["judge", "replace", "A", "B"], 73, "there is no store at"),
+    "judge-sweep": (["judge-sweep", "B", "--suite", "{suite}"], 73, "there is no store at"),
+    "run --again": (["run", "{suite}", "--again", "NOBODY"], 64, "no judge called 'NOBODY'"),
+    "labels import": (["labels", "import", "{labels}"], 65, "benchmark: is missing"),
+    "labels import, of a draw": (["labels", "import", "{drawn}"], 73, "there is no store at"),
+    "store merge": (["store", "merge", "{store}", "other.db"], 73, "there is no store at other.db"),
+}
+
+
+@pytest.mark.parametrize("case", MAKES_NO_STORE)
+def test_bad_input_makes_no_store(
+    tmp_path: Path, server: Loopback, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    words, code, message = MAKES_NO_STORE[case]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("JUDGEBENCH_STORE", raising=False)
+    labels, drawn = tmp_path / "labels.jsonl", tmp_path / "drawn.jsonl"
+    labels.write_text('{"item_id": "a", "model": "m"}\n', encoding="utf-8")
+    drawn.write_text(
+        '{"queue": "q", "id": "a", "rater": "ann", "value": "yes"}\n', encoding="utf-8"
+    )
+    suite = runs.suite(tmp_path, server.url)
+    before = sorted(tmp_path.rglob("*"))
+    its = {"suite": suite, "labels": labels, "drawn": drawn, "store": "here.db"}
+    done = runs.typed(*(word.format(**its) for word in words))
+    assert (done.code, message in done.err) == (code, True), done.err
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_the_way_out_is_said(tmp_path: Path) -> None:
@@ -365,25 +397,25 @@ def test_a_server_that_does_not_come_up(
     says: tuple[str, ...],
 ) -> None:
     base_url = str(judge["base_url"]).replace("{taken}", str(server.port))
-    done = runs.typed(
-        "run", runs.suite(tmp_path, "unused", limit=2, judge={**judge, "base_url": base_url})
-    )
+    path = runs.suite(tmp_path, "unused", limit=2, judge={**judge, "base_url": base_url})
+    with runs.no_process_left():
+        done = runs.typed("run", path)
     assert done.code == 69, done.err
     for words in says:
         assert words in done.err
         assert all(words in message for message in messages(tmp_path))
     assert "Traceback" not in done.err
-    assert psutil.Process().children(recursive=True) == []
     assert runs.rows(tmp_path)["contains", "model-weak"]["counts"]["verdicts"] == 2
     assert not server.asks
     if "ends" not in request.node.callspec.id:
         return
     healthy = own(["python", LOOPBACK, "--port", "{port}"])
-    again = runs.typed("run", runs.suite(tmp_path, "unused", limit=2, judge=healthy))
+    path = runs.suite(tmp_path, "unused", limit=2, judge=healthy)
+    with runs.no_process_left():
+        again = runs.typed("run", path)
     assert again.code == 0, again.err
     assert "4 judge calls made" in again.err
     assert messages(tmp_path) == []
-    assert psutil.Process().children(recursive=True) == []
 
 
 # A key ------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from tests.written import WrittenAtOnce
 
 LOOPBACK = [str(Path(__file__).parents[1] / "loopback.py")]
 URL = "http://127.0.0.1:{port}/v1"
+THERE: set[psutil.Process] = set()
 
 
 def served(*more: str) -> list[str]:
@@ -61,8 +62,14 @@ def failure(server: LocalServer) -> str:
     return str(caught.value)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _there_before() -> None:
+    """What tests of other files left running in this process is none of ours."""
+    THERE.update(psutil.Process().children(recursive=True))
+
+
 def children() -> list[psutil.Process]:
-    return list(psutil.Process().children(recursive=True))
+    return [one for one in psutil.Process().children(recursive=True) if one not in THERE]
 
 
 def test_it_is_started_once_and_leaves_nothing() -> None:
