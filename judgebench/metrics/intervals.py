@@ -21,6 +21,7 @@ from judgebench.stats.resample import (
     bca_interval,
     content_seed,
     percentile_interval,
+    upper_bound,
     wilson_interval,
 )
 
@@ -151,3 +152,11 @@ def wilson(value: float, units: float, *, level: float, least: float = 0.0) -> I
         return None
     low, high = wilson_interval(value * units, units, level=level)
     return float(low), float(high), "wilson"
+
+
+def share_at_most(found: int, drawn: int, of: int) -> float:
+    """How large a share may be, with so many found among those drawn: an upper bound at 95 %.
+
+    The share itself where all were drawn, and nan where none was.
+    """
+    return found / drawn if drawn and drawn == of else upper_bound(found, drawn)

@@ -27,8 +27,8 @@ from judgebench.stats.resample import (
     rounded_mean,
 )
 
-COUNT = 1
-"""Where, among a measure's contributions, it stands how much an item counts."""
+COUNTS = slice(1, None, 2)
+"""Where, among a measure's contributions, it stands how much an item counts: behind each sum."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,10 +85,6 @@ class Measure:
         """Of sums over items, shape (..., models, 2), one number a model."""
         found = quotient(sums[..., 0], sums[..., 1])
         return np.sqrt(found) if self.root else found
-
-    def counted(self, contributions: Floats) -> Floats:
-        """How much each unit counts, shape (units, models)."""
-        return np.asarray(contributions[..., COUNT])
 
     def of_units(self, unit_of: Ints, n_units: int) -> Floats:
         """The contributions of units, each the sum over its items."""
@@ -149,7 +145,7 @@ def estimated(
     bca = wanted.kind == "bca"
     left_out = measure.quotient(leave_one_out_sums(contributions)) if bca else None
     ends = wanted.ends(scores, left_out)
-    units = (measure.counted(contributions) > 0).sum(axis=0)
+    units = (contributions[..., COUNTS].sum(axis=-1) > 0).sum(axis=0)
     made = []
     for m, n_units in enumerate(units.tolist()):
         value = float(scores[0, m])
@@ -243,10 +239,6 @@ class PartedMean(Measure):
         found[items, :, 2 * self.part[items] + 1] = self.bottom[items]
         return found
 
-    def counted(self, contributions: Floats) -> Floats:
-        """How much each unit counts, shape (units, models)."""
-        return np.asarray(contributions[..., 1::2].sum(axis=-1))
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BalancedMean(PartedMean):
@@ -273,10 +265,6 @@ class MeanOfSides(Measure):
     def contributions(self) -> Floats:
         """Those of each side in turn, shape (items, models, 2 * categories of all sides)."""
         return np.concatenate([side.contributions for side in self.sides], axis=-1)
-
-    def counted(self, contributions: Floats) -> Floats:
-        """How much each unit counts, shape (units, models)."""
-        return np.asarray(contributions[..., 1::2].sum(axis=-1))
 
     def quotient(self, sums: Floats) -> Floats:
         """Of sums over items, one number a model."""

@@ -55,7 +55,6 @@ from judgebench.reports.boards import (
     renamed,
     where,
 )
-from judgebench.stats.dawid_skene import DawidSkene
 from judgebench.store import Store
 from judgebench.store.catalog import StoredModel
 
@@ -159,7 +158,7 @@ class BoardData:
     panels
         By name; their judges under the names shown.
     weighed
-        By name of a panel that weighs its judges and board, how.
+        By name of a panel and board, how it weighs its judges, in words.
     refused
         Why a panel has no verdicts, by its name.
     heard_of
@@ -243,7 +242,7 @@ class BoardData:
         self.suspicious = suspicions(constant, self.marks) if constant or self.marks else {}
         self.verdicts: dict[BoardKind, Columns] = boards(verdicts)
         self.panels: dict[str, Panel] = {}
-        self.weighed: dict[tuple[str, BoardKind], DawidSkene] = {}
+        self.weighed: dict[tuple[str, BoardKind], list[str]] = {}
         self.refused: dict[str, str] = {}
         for panel in panels:
             self._assignment(panel)
@@ -446,9 +445,7 @@ class BoardData:
             if not in_common:
                 raise UsageError("its judges have no board in common")
             for kind in in_common:
-                said, fit = combine(self.verdicts[kind], seated)
-                if fit is not None:
-                    self.weighed[panel.name, kind] = fit
+                said, self.weighed[panel.name, kind] = combine(self.verdicts[kind], seated)
                 said["judge"] = same(panel.name, len(said["judge"]))
                 self.marks |= self._marks_of_panel(kind, seated.judges, panel.name)
                 self.verdicts[kind] = together(self.verdicts[kind], said)

@@ -54,8 +54,7 @@ from judgebench.reports.document import (
     table,
 )
 from judgebench.reports.estimates import UNDEFINED, Figure, number
-from judgebench.reports.judge_pairs import judged_values
-from judgebench.reports.labels import label_weights, labelled_kind, on_labels
+from judgebench.reports.judge_pairs import judged_values, label_weights, labelled_kind, on_labels
 from judgebench.stats.elimination import Codes, Elimination, successive_elimination
 from judgebench.stats.resample import content_seed
 from judgebench.store import Store

@@ -51,7 +51,6 @@ from judgebench.reports.boards import (
     panel_line,
 )
 from judgebench.reports.estimates import best_first
-from judgebench.stats.dawid_skene import DawidSkene
 from judgebench.stats.resample import effective_n
 from judgebench.stats.style_control import Definition
 from judgebench.store import Store
@@ -429,8 +428,8 @@ class _Boards:
                 "counted as often as it occurs; intervals draw questions, which say as much as "
                 f"{effective_n(times):,.0f} that occur equally often"
             )
-        if panel is not None and (panel.name, kind) in self.data.weighed:
-            notes += _weights(panel, self.data.weighed[panel.name, kind])
+        if panel is not None:
+            notes += self.data.weighed.get((panel.name, kind), ())
         if self.which.weighted is not None and kind.kind == "preference":
             notes += _not_weighted(panel, rows)
         if styled is not None:
@@ -480,27 +479,6 @@ def _not_weighted(panel: Panel | None, rows: Sequence[Row]) -> list[str]:
         "no weighted win rate: these verdicts do not say how clear a win is; those that were "
         "imported before stores kept it say so once they are imported again"
     ]
-
-
-def _weights(panel: Panel, fit: DawidSkene) -> list[str]:
-    """How a panel weighs its judges, and who of them share errors."""
-    right = zip(panel.judges, fit.accuracy.tolist(), strict=True)
-    said = ", ".join(f"{judge} {share:.1%}" for judge, share in right)
-    notes = [
-        f"by their agreement alone, without a truth, judges are right in: {said}; "
-        f"log-likelihood {fit.log_likelihood:,.1f}, the best of {len(fit.tops)} starts"
-        + ("" if fit.converged else ", not converged")
-    ]
-    if fit.shared:
-        of_two = [
-            f"{panel.judges[a]} and {panel.judges[b]} ({fit.residual[a, b]:.2f})"
-            for a, b in fit.shared
-        ]
-        notes.append(
-            f"warning: judges share errors (residual correlation): {few(of_two)}; labels look "
-            "surer, and these judges better, than they are"
-        )
-    return notes
 
 
 def _check_controlled(boards: Sequence[Board]) -> None:

@@ -23,11 +23,10 @@ from judgebench.errors import InputError, UsageError
 from judgebench.exchange.formats import read_files
 from judgebench.exchange.tables import import_labels
 from judgebench.judges.readers.brackets import read_brackets
-from judgebench.metrics.judge_accuracy import right_pairs
+from judgebench.metrics.judge_accuracy import judge_accuracies, right_pairs
 from judgebench.records import REFUSAL_CLASSES, Estimate, Preference, Reply, Verdict
 from judgebench.reports.agreement import columns_of
 from judgebench.reports.boards import benchmark_ref
-from judgebench.reports.judge_accuracy import judge_accuracies
 from judgebench.store import Store, open_store
 from tests.file_host import FileHost
 from tests.table import over_rows
