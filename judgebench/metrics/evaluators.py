@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from judgebench.metrics.intervals import Floats, Intervals, as_estimate
+from judgebench.metrics.item_means import sums_of
 from judgebench.metrics.judged_values import PairedVerdicts, paired_verdicts
 from judgebench.metrics.verdict_table import Columns, Ints
 from judgebench.records import Estimate
@@ -99,8 +100,9 @@ def pair_labels(columns: Columns) -> PairLabels:
             continue
         label = said.pair_of[rows] * n_repeats + said.repeat_of[rows]
         keys, label_of = np.unique(label, return_inverse=True)
-        p = _means(said.p[rows], label_of * 2 + said.order_of[rows], 2 * len(keys))
-        both = _means(p, np.repeat(np.arange(len(keys)), 2), len(keys))
+        in_order = label_of * 2 + said.order_of[rows]
+        p = quotient(*sums_of(said.p[rows], in_order, 2 * len(keys)))
+        both = quotient(*sums_of(p, np.repeat(np.arange(len(keys)), 2), len(keys)))
         of[judge] = _in_order(keys // n_repeats, keys % n_repeats, 1.0 + both)
     return PairLabels(verdicts=said, of=of)
 
@@ -206,13 +208,6 @@ def _texts(place: tuple[Written, Written], texts: Mapping[Written, str]) -> tupl
     first = texts.get(opponents, texts.get(opponents._replace(sample=0)))
     second = texts.get(models)
     return None if first is None or second is None else (first, second)
-
-
-def _means(values: NDArray[np.float64], group: Ints, n_groups: int) -> NDArray[np.float64]:
-    """Means of what is not nan."""
-    known = ~np.isnan(values)
-    total = np.bincount(group[known], values[known], n_groups).astype(np.float64)
-    return quotient(total, np.bincount(group[known], minlength=n_groups).astype(np.float64))
 
 
 def _in_order(
