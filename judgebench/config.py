@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, cast
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -38,10 +38,9 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from judgebench import yaml_file
-from judgebench.errors import ConfigError, UsageError, refuse, refuse_unknown, unknown_name
+from judgebench.errors import ConfigError, UsageError, refuse_unknown, unknown_name
 from judgebench.records import PANEL, Item, is_human
 from judgebench.secret import Secret, checked_base_url
-from judgebench.yaml_file import note_secrets, refuse_written_keys
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -84,12 +83,17 @@ def fault(message: str, at: yaml_file.Field) -> PydanticCustomError:
 
 
 _AT = "at"  # the type of a fault that says where it is
+_EACH = "each"  # the type of all faults of a section
 _CARDS = "CUDA_VISIBLE_DEVICES, as text; '0,1;2,3': two processes that share the work, on two each"
 _PYTHON_WORDS = re.compile(r" or instance of \w+| for <class '[\w.]+'>")
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\s/|][^\n\r\t]*$")]
 Settings = Annotated[dict[str, Any], AfterValidator(_storable)]
 Amount = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def _twice(names: Sequence[str]) -> str:
+    return ", ".join(sorted({name for name in names if names.count(name) > 1}))
 
 
 def _secret(given: Any) -> Any:
@@ -109,38 +113,31 @@ ApiKey = Annotated[
 
 @dataclass(slots=True)
 class _Beside:
-    """Finds what a suite names beside it, or, for one release, from the working directory."""
+    """Where what a suite names is: beside it, or, for one release, in the working directory."""
 
     path: Path
     environment: Mapping[str, str]
     elsewhere: dict[str, None] = field(default_factory=dict, init=False)
     """What was found from the working directory."""
 
-    def found(self, written: str) -> Path | None:
-        """Where it is; None for nowhere."""
-        named = Path(written)
-        typed = isinstance(written, yaml_file.FromEnvironment) and self.environment.get(
-            written.variable  # that of one with a default may not be set
-        )
-        if typed or named.is_absolute() or written.startswith("~"):
-            return named
-        if (beside := self.beside(written)).exists():
-            return beside
-        if named.exists():
-            self.elsewhere[str(named)] = None
-            return named
-        return None
 
-    def beside(self, written: str) -> Path:
-        return self.path.parent / written
-
-
-def _file(written: Any, info: ValidationInfo) -> Any:
+def _file(written: Any, info: ValidationInfo, *, or_else: Any = None) -> Any:
     """A file where it is found, or else beside the suite; left as it is outside of one."""
-    suite = info.context
+    suite: _Beside | None = info.context
     if not isinstance(written, str) or suite is None:
         return written
-    return suite.found(written) or suite.beside(written)
+    named, beside = Path(written), suite.path.parent / written
+    typed = isinstance(written, yaml_file.FromEnvironment) and suite.environment.get(
+        written.variable  # that of one with a default may not be set
+    )
+    if typed or named.is_absolute() or written.startswith("~"):
+        return named
+    if beside.exists():
+        return beside
+    if named.exists():
+        suite.elsewhere[str(named)] = None
+        return named
+    return beside if or_else is None else or_else
 
 
 def _named(found: Any) -> Any:
@@ -149,10 +146,7 @@ def _named(found: Any) -> Any:
 
 def _checkpoint(written: Any, info: ValidationInfo) -> Any:
     """A folder, or else what may be a repository of the Hub."""
-    suite = info.context
-    if not isinstance(written, str) or suite is None:
-        return written
-    return str(suite.found(written) or written)
+    return _named(_file(written, info, or_else=written))
 
 
 File = Annotated[Path, BeforeValidator(_file)]
@@ -168,6 +162,20 @@ class Section(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, protected_namespaces=(), defer_build=True
     )
+
+
+class Ruled(Section):
+    """A part whose fields have to go together."""
+
+    def _faults(self) -> dict[str, object]:
+        """What may be wrong between them, each with whether it is."""
+        raise NotImplementedError
+
+    @model_validator(mode="after")
+    def _refuse_faults(self) -> Self:
+        if found := [said for said, wrong in self._faults().items() if wrong]:
+            raise PydanticCustomError(_EACH, "{says}", {"says": "; ".join(found), "each": found})
+        return self
 
 
 class LmEval(Section):
@@ -192,7 +200,7 @@ class LmEval(Section):
         return value | folders
 
 
-class ServerConfig(Section):
+class ServerConfig(Ruled):
     """A local server that the run starts when the first call needs it, and stops at its end.
 
     ``{port}`` in the command and in the judge's ``base_url`` is replaced by a free port; a first
@@ -214,21 +222,16 @@ class ServerConfig(Section):
     env: dict[str, str] = Field(default_factory=dict)
     gpus: str | None = Field(None, description=_CARDS)
 
-    @model_validator(mode="after")
-    def _one_way(self) -> ServerConfig:
+    def _faults(self) -> dict[str, object]:
         alone = (self.engine is None) != (self.checkpoint is None)
-        refuse(
-            ValueError,
-            {
-                "a server has a 'command', or an 'engine' and its 'checkpoint'": (
-                    bool(self.command) == (self.engine is not None)
-                ),
-                "'engine' and 'checkpoint' go together, and 'args' with them": (
-                    alone or (self.args and not self.engine)
-                ),
-            },
-        )
-        return self
+        return {
+            "a server has a 'command', or an 'engine' and its 'checkpoint'": (
+                bool(self.command) == (self.engine is not None)
+            ),
+            "'engine' and 'checkpoint' go together, and 'args' with them": (
+                alone or (self.args and not self.engine)
+            ),
+        }
 
 
 class PriceConfig(Section):
@@ -288,7 +291,7 @@ CACHING_ENGINES = {
 """Engines that can keep what prompts begin with: the argument that says so, and what it says."""
 
 
-class Endpoint(Section):
+class Endpoint(Ruled):
     """Who answers, and how to get there."""
 
     provider: str | None = None
@@ -322,34 +325,28 @@ class Endpoint(Section):
         usual = "http://127.0.0.1:{port}/v1"
         return {**given, "base_url": given.get("base_url") or usual} if engine else given
 
-    @model_validator(mode="after")
-    def _reachable(self) -> Endpoint:
+    def _faults(self) -> dict[str, object]:
         several = ";" in ((self.server and self.server.gpus) or "")
-        refuse(
-            ValueError,
-            {
-                f"{self.provider} takes no batches ({', '.join(sorted(BATCHING))} do): leave out "
-                "'batch'": self.batch and self.provider not in BATCHING,
-                "name the 'provider' that answers, e.g. openai_compatible": (
-                    self.provider is None and (self.server or self.base_url or self.model)
-                ),
-                "openai_compatible needs the server's 'base_url'": (
-                    self.provider == "openai_compatible" and not self.base_url
-                ),
-                "several servers (gpus) need a port each: write {port} into 'base_url' and "
-                "command": several and "{port}" not in str(self.base_url),
-                "give 'identity' or 'identity_file', not both": (
-                    self.identity and self.identity_file
-                ),
-            },
-        )
+        faults: dict[str, object] = {
+            f"{self.provider} takes no batches ({', '.join(sorted(BATCHING))} do): leave out "
+            "'batch'": self.batch and self.provider not in BATCHING,
+            "name the 'provider' that answers, e.g. openai_compatible": (
+                self.provider is None and (self.server or self.base_url or self.model)
+            ),
+            "openai_compatible needs the server's 'base_url'": (
+                self.provider == "openai_compatible" and not self.base_url
+            ),
+            "several servers (gpus) need a port each: write {port} into 'base_url' and "
+            "command": several and "{port}" not in str(self.base_url),
+            "give 'identity' or 'identity_file', not both": self.identity and self.identity_file,
+        }
         if self.base_url is not None:
             own = self.server is not None  # a free port is found for an own server only
             try:
                 checked_base_url(self.base_url.replace("{port}", "80") if own else self.base_url)
             except ConfigError as error:
-                raise ValueError(str(error)) from None
-        return self
+                faults[str(error)] = True
+        return faults
 
 
 class ApiModel(Endpoint):
@@ -357,20 +354,15 @@ class ApiModel(Endpoint):
 
     system: str | None = None
 
-    @model_validator(mode="after")
-    def _complete(self) -> ApiModel:
-        refuse(
-            ValueError,
-            {
-                "a model behind an API names its 'provider' and 'model'": (
-                    self.provider is None or not self.model or self.provider == CANDIDATE
-                ),
-                f"{self.provider!r} only judges; a local candidate has 'lm_eval'": (
-                    self.provider in {"local", "reward_model"}
-                ),
-            },
-        )
-        return self
+    def _faults(self) -> dict[str, object]:
+        return super()._faults() | {
+            "a model behind an API names its 'provider' and 'model'": (
+                not self.model or self.provider == CANDIDATE  # a model alone lacks its provider
+            ),
+            f"{self.provider!r} only judges; a local candidate has 'lm_eval'": (
+                self.provider in {"local", "reward_model"}
+            ),
+        }
 
 
 PREFIXES = "urial/"
@@ -403,7 +395,7 @@ _SETTINGS = {
 """What a matrix may say of a model, by its section."""
 
 
-class ModelConfig(Section):
+class ModelConfig(Ruled):
     """A candidate: local, behind an API, or answers that exist. Tags are no part of any key."""
 
     name: Name
@@ -494,26 +486,21 @@ class ModelConfig(Section):
         except ValidationError as error:
             raise ValueError(f"{changed['name']!r}: {error.errors()[0]['msg']}") from None
 
-    @model_validator(mode="after")
-    def _one_source(self) -> ModelConfig:
+    def _faults(self) -> dict[str, object]:
         sources = [one for one in (self.lm_eval, self.api, self.responses) if one is not None]
         chat = self.lm_eval is None or self.lm_eval.model.endswith("chat-completions")
         said = self.lm_eval.model_fields_set if self.prompting and self.lm_eval else set()
         chats = said & {"apply_chat_template", "system_instruction", "fewshot_as_multiturn"}
-        refuse(
-            ValueError,
-            {
-                "a model has exactly one of 'lm_eval', 'api' and 'responses'": len(sources) != 1,
-                "'prompting' is of a model that continues text, below 'lm_eval': chat completions "
-                "put a template around what they are sent; a server's plain completions are "
-                "lm_eval: {model: local-completions, model_args: {model: …, base_url: …}}": (
-                    self.prompting is not None and chat
-                ),
-                f"{', '.join(sorted(chats))}: of models that chat; 'prompting' takes the place of "
-                "a template: leave it out": chats,
-            },
-        )
-        return self
+        return {
+            "a model has exactly one of 'lm_eval', 'api' and 'responses'": len(sources) != 1,
+            "'prompting' is of a model that continues text, below 'lm_eval': chat completions "
+            "put a template around what they are sent; a server's plain completions are "
+            "lm_eval: {model: local-completions, model_args: {model: …, base_url: …}}": (
+                self.prompting is not None and chat
+            ),
+            f"{', '.join(sorted(chats))}: of models that chat; 'prompting' takes the place of "
+            "a template: leave it out": chats,
+        }
 
 
 def _axis(
@@ -654,6 +641,15 @@ class JudgeConfig(Endpoint, OwnPrompt):
         named = value.get(_EXAMPLES)
         return value | {_EXAMPLES: str(_file(named, info))} if isinstance(named, str) else value
 
+    @field_validator("name")
+    @classmethod
+    def _no_person(cls, value: str) -> str:
+        if is_human(value):
+            raise ValueError(f"{value!r} is the name of a person whose labels are imported")
+        if value.startswith(PANEL):
+            raise ValueError(f"{value!r} would be taken for a panel; name the judge otherwise")
+        return value
+
     @property
     def own(self) -> dict[str, Any]:
         """What is said of a prompt of one's own, as JSON; without what is not said."""
@@ -661,58 +657,44 @@ class JudgeConfig(Endpoint, OwnPrompt):
             mode="json", by_alias=True, include={*OwnPrompt.model_fields}, exclude_unset=True
         )
 
-    @model_validator(mode="after")
-    def _complete(self) -> JudgeConfig:
-        if is_human(self.name):
-            raise fault(
-                f"{self.name!r} is the name of a person whose labels are imported", ("name",)
-            )
-        if self.name.startswith(PANEL):
-            raise fault(
-                f"{self.name!r} would be taken for a panel; name the judge otherwise", ("name",)
-            )
+    def _faults(self) -> dict[str, object]:
         own = [name for name in OwnPrompt.model_fields if name in self.model_fields_set]
         engine = self.lm_eval and self.lm_eval.model
         keeps = engine in CACHING_ENGINES or self.provider == "openai_compatible"
-        refuse(
-            ValueError,
-            {
-                f"{', '.join(own)}: said of a prompt of one's own; name its file as 'prompt'": (
-                    self.prompt is None and own
-                ),
-                "a judge with a prompt of its own has no 'kind' and no 'options'": (
-                    self.prompt is not None and (self.kind or self.options)
-                ),
-                "a reward model reads no prompt: leave out 'prompt'": (
-                    self.prompt is not None and self.reward_model
-                ),
-                "prefix_cache is for a judge on your own machines: a server of the provider "
-                f"openai_compatible, or lm_eval: {{model: {' or '.join(CACHING_ENGINES)}}}"
-                + (f"; the backend {engine} keeps nothing" if engine else ""): (
-                    self.prefix_cache and not keeps
-                ),
-            },
-        )
-        if self.provider == CANDIDATE:
-            said = [name for name in _ELSEWHERE if getattr(self, name)]
-            if said:
-                raise ValueError(
-                    f"the provider {CANDIDATE!r} is each model itself, and is reached as its "
-                    f"section says: leave out {', '.join(said)}"
-                )
-            return self
+        itself = self.provider == CANDIDATE
+        elsewhere = [name for name in _ELSEWHERE if itself and getattr(self, name)]
+        faults = super()._faults()
         for provider, section in (("local", "lm_eval"), ("reward_model", "reward_model")):
-            if (self.provider == provider) != (getattr(self, section) is not None):
-                raise ValueError(
-                    f"the provider {provider!r} and the section {section!r} go together"
+            alone = (self.provider == provider) != (getattr(self, section) is not None)
+            faults |= {
+                f"the provider {provider!r} and the section {section!r} go together": (
+                    alone and not itself
                 )
-        local = self.provider in ("local", "reward_model")
-        if self.provider is not None and not local and not self.model:
-            raise ValueError("a judge with a provider names its 'model'")
-        return self
+            }
+        return faults | {
+            f"{', '.join(own)}: said of a prompt of one's own; name its file as 'prompt'": (
+                self.prompt is None and own
+            ),
+            "a judge with a prompt of its own has no 'kind' and no 'options'": (
+                self.prompt is not None and (self.kind or self.options)
+            ),
+            "a reward model reads no prompt: leave out 'prompt'": (
+                self.prompt is not None and self.reward_model
+            ),
+            "prefix_cache is for a judge on your own machines: a server of the provider "
+            f"openai_compatible, or lm_eval: {{model: {' or '.join(CACHING_ENGINES)}}}"
+            + (f"; the backend {engine} keeps nothing" if engine else ""): (
+                self.prefix_cache and not keeps
+            ),
+            f"the provider {CANDIDATE!r} is each model itself, and is reached as its section says: "
+            f"leave out {', '.join(elsewhere)}": elsewhere,
+            "a judge with a provider names its 'model'": (
+                self.provider not in (None, CANDIDATE, "local", "reward_model") and not self.model
+            ),
+        }
 
 
-class Panel(Section):
+class Panel(Ruled):
     """Judges whose verdicts are combined by a named rule; each of them also has its own board."""
 
     judges: list[str] = Field(min_length=2)
@@ -721,19 +703,14 @@ class Panel(Section):
         None, description="readable verdicts that are needed; more than half of the judges if unset"
     )
 
-    @model_validator(mode="after")
-    def _assignments(self) -> Panel:
+    def _faults(self) -> dict[str, object]:
         twice, n = _twice(self.judges), len(self.judges)
-        refuse(
-            ValueError,
-            {
-                f"a judge named twice in a panel would have two votes: {twice}": twice,
-                f"min_valid: {self.min_valid} readable verdicts of {n} judges cannot be had": (
-                    (self.min_valid or 0) > n
-                ),
-            },
-        )
-        return self
+        return {
+            f"a judge named twice in a panel would have two votes: {twice}": twice,
+            f"min_valid: {self.min_valid} readable verdicts of {n} judges cannot be had": (
+                (self.min_valid or 0) > n
+            ),
+        }
 
     @property
     def name(self) -> str:
@@ -763,7 +740,7 @@ class StopRule(Section):
         return value
 
 
-class BenchmarkConfig(Section):
+class BenchmarkConfig(Ruled):
     """A benchmark of the suite. ``options`` are the benchmark's own (prompt variant, …).
 
     With ``items`` it is the team's own: prompts from a file, judged by a ``rubric`` on a ``scale``,
@@ -812,6 +789,13 @@ class BenchmarkConfig(Section):
     labels: list[File] = Field(default_factory=list, description="labels of people, imported")
     options: Settings = Field(default_factory=dict)
 
+    @field_validator("judges", "models", "dimensions")
+    @classmethod
+    def _each_once(cls, value: list[str] | None) -> list[str] | None:
+        if twice := _twice(value or ()):
+            raise ValueError(f"named twice: {twice}")
+        return value
+
     @property
     def jury(self) -> Panel | None:
         """The panel, with its defaults."""
@@ -848,11 +832,7 @@ class BenchmarkConfig(Section):
         """Whether its judges are all metrics of an lm-eval task: nobody says otherwise."""
         return self.lm_eval_task is not None and "judges" not in self.model_fields_set
 
-    @model_validator(mode="after")
-    def _whole(self) -> BenchmarkConfig:
-        for name in ("judges", "models", "dimensions"):
-            if twice := _twice(getattr(self, name) or ()):
-                raise fault(f"named twice: {twice}", (name,))
+    def _faults(self) -> dict[str, object]:
         own = {
             "rubric": self.rubric,
             "scale": self.scale,
@@ -861,44 +841,39 @@ class BenchmarkConfig(Section):
             "harm": self.harm,
         }
         low, high = self.scale or (0, 1)
+        faults: dict[str, object] = {}
         for name in (name for name, given in own.items() if given):
             scores = name in ("rubric", "scale", "dimensions")
-            refuse(
-                ValueError,
-                {
-                    f"{name!r} is for own prompts: name their file as 'items'": self.items is None,
-                    f"{name!r} is of scores, and 'harm' says what is refused or harms": (
-                        self.harm and scores
-                    ),
-                },
-            )
-        refuse(
-            ValueError,
-            {
-                "an lm-eval task brings its questions, and has no 'options'": (
-                    self.lm_eval_task is not None and (self.items is not None or self.options)
+            faults |= {
+                f"{name!r} is for own prompts: name their file as 'items'": self.items is None,
+                f"{name!r} is of scores, and 'harm' says what is refused or harms": (
+                    self.harm and scores
                 ),
-                "'confirm_run_unsafe_code' is for an 'lm_eval_task'": (
-                    self.confirm_run_unsafe_code and self.lm_eval_task is None
-                ),
-                "give 'limit' or 'limit_by_category', not both": (
-                    self.limit is not None and self.limit_by_category is not None
-                ),
-                "the version of own prompts is the hash of the questions; no '@' here": (
-                    self.items is not None and "@" in self.name
-                ),
-                f"a scale goes upwards, not from {low} to {high}": not low < high,
-                "'dimensions' are rated on a scale: give it, e.g. scale: [1, 10]": (
-                    self.dimensions and self.scale is None
-                ),
-                "a panel is of two judges or more": (
-                    isinstance(self.panel, list) and len(self.panel) < 2
-                ),
-            },
-        )
-        if (panel := self.jury if self.panel else None) is not None:
-            refuse_unknown("judge", panel.judges, self.judges, error=ValueError, about="panel: ")
-        return self
+            }
+        faults |= {
+            "an lm-eval task brings its questions, and has no 'options'": (
+                self.lm_eval_task is not None and (self.items is not None or self.options)
+            ),
+            "'confirm_run_unsafe_code' is for an 'lm_eval_task'": (
+                self.confirm_run_unsafe_code and self.lm_eval_task is None
+            ),
+            "give 'limit' or 'limit_by_category', not both": (
+                self.limit is not None and self.limit_by_category is not None
+            ),
+            "the version of own prompts is the hash of the questions; no '@' here": (
+                self.items is not None and "@" in self.name
+            ),
+            f"a scale goes upwards, not from {low} to {high}": not low < high,
+            "'dimensions' are rated on a scale: give it, e.g. scale: [1, 10]": (
+                self.dimensions and self.scale is None
+            ),
+        }
+        if isinstance(self.panel, list) and len(self.panel) < 2:
+            return faults | {"a panel is of two judges or more": True}
+        for name in [] if self.jury is None else self.jury.judges:
+            if name not in self.judges:
+                faults |= {f"panel: {unknown_name('judge', name, self.judges)}": True}
+        return faults
 
 
 class Limits(Section):
@@ -1067,16 +1042,6 @@ class Narrowing:
     judges: tuple[str, ...] = ()
     shard: Shard | None = None
 
-    def as_json(self) -> dict[str, Any]:
-        """What a manifest keeps; empty where nothing is left out."""
-        said = {
-            "limit": self.limit,
-            "models": list(self.models),
-            "judges": list(self.judges),
-            "shard": self.shard and str(self.shard),
-        }
-        return {name: value for name, value in said.items() if value}
-
     def options(self) -> list[str]:
         """As a command line says it."""
         named = [("--model", name) for name in self.models]
@@ -1086,7 +1051,24 @@ class Narrowing:
         return [word for option in named for word in option]
 
 
-class Suite(Section):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """The file of a suite.
+
+    folder
+        Where it is.
+    written
+        What stands in it, ``${NAME}`` not filled in.
+    notes
+        What its author should change before it is no longer understood.
+    """
+
+    folder: Path | None = None
+    written: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+class Suite(Ruled):
     """Which models answer which benchmarks, and who judges."""
 
     name: Name
@@ -1111,60 +1093,48 @@ class Suite(Section):
         default_factory=list, description="experiment trackers that are sent each run as it ends"
     )
 
-    _notes: tuple[str, ...] = PrivateAttr(default=())
-    _folder: Path | None = PrivateAttr(default=None)
+    _source: Source = PrivateAttr(default_factory=lambda: Source())
 
     @property
-    def folder(self) -> Path | None:
-        """Where its file is; None where it comes from none."""
-        return self._folder
+    def source(self) -> Source:
+        """Its file; as of none where it comes from none."""
+        return self._source
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What its author should change before it is no longer understood."""
-        return self._notes
-
-    @field_validator("models")
+    @field_validator("models", "benchmarks")
     @classmethod
-    def _each_setting(cls, value: list[ModelConfig]) -> list[ModelConfig]:
-        return [
-            one
-            for model in value
-            for one in ([model] if model.matrix is None else model.settings())
-        ]
-
-    @field_validator("benchmarks")
-    @classmethod
-    def _of_settings(
-        cls, value: list[BenchmarkConfig], info: ValidationInfo
-    ) -> list[BenchmarkConfig]:
-        """A model with a matrix, named among a benchmark's models, is all its settings."""
+    def _each_setting(cls, value: list[Any], info: ValidationInfo) -> list[Any]:
+        """A model with a matrix is all its settings, also where a benchmark names it."""
+        if info.field_name == "models":
+            return [
+                one
+                for model in value
+                for one in ([model] if model.matrix is None else model.settings())
+            ]
         known = [model.name for model in info.data.get("models", ())]
-
-        def named(name: str) -> list[str]:
-            return (
-                [name]
-                if name in known
-                else [k for k in known if k.startswith(f"{name}[")] or [name]
-            )
-
+        settings = {
+            name: [name] if name in known else [k for k in known if k.startswith(f"{name}[")]
+            for one in value
+            for name in one.models or ()
+        }
         return [
             one
             if one.models is None
-            else one.model_copy(update={"models": [n for m in one.models for n in named(m)]})
+            else one.model_copy(
+                update={"models": [n for m in one.models for n in settings[m] or [m]]}
+            )
             for one in value
         ]
 
-    @model_validator(mode="after")
-    def _names(self) -> Suite:
-        for what, parts in (("models", self.models), ("judges", self.judges)):
-            named = cast("Sequence[ModelConfig | JudgeConfig]", parts)
-            if twice := _twice([part.name for part in named]):
-                raise ValueError(f"{what} named twice: {twice}")
+    def _faults(self) -> dict[str, object]:
         known = [model.name for model in self.models]
-        for benchmark in self.benchmarks:
-            refuse_unknown("model", benchmark.models or (), known, error=ValueError)
-        return self
+        named = [name for benchmark in self.benchmarks for name in benchmark.models or ()]
+        faults: dict[str, object] = {}
+        for what, names in (("models", known), ("judges", [judge.name for judge in self.judges])):
+            faults |= {f"{what} named twice: {_twice(names)}": _twice(names)}
+        for name in named:
+            if name not in known:
+                faults |= {unknown_name("model", name, {*known}): True}
+        return faults
 
     def narrowed(self, to: Narrowing) -> Suite:
         """The suite with the named judges and models and the first items alone.
@@ -1240,10 +1210,6 @@ def nothing_left(to: Narrowing) -> UsageError:
     return UsageError(f"no benchmark of the suite is {judges}{models}: nothing would be asked")
 
 
-def _twice(names: Sequence[str]) -> str:
-    return ", ".join(sorted({name for name in names if names.count(name) > 1}))
-
-
 def load_suite(path: Path, *, environment: Mapping[str, str] | None = None) -> Suite:
     """Read and check a suite.
 
@@ -1252,39 +1218,26 @@ def load_suite(path: Path, *, environment: Mapping[str, str] | None = None) -> S
     ConfigError
         Naming the file and, where there is one, the line and the field.
     """
-    written = written_suite(path)
-    refuse_written_keys(written)
-    environment = os.environ if environment is None else environment
-    note_secrets(written.data, environment)
-    data = yaml_file.expanded(written, environment)
-    beside = _Beside(path, environment)
-    suite = check(Suite, data, path, written.lines, beside)
-    suite._folder = path.absolute().parent
-    if elsewhere := [*beside.elsewhere]:
-        here = os.path.relpath(elsewhere[0], path.parent)
-        more = f" and {len(elsewhere) - 1} more" if elsewhere[1:] else ""
-        suite._notes = (
-            f"{path}: {elsewhere[0]}{more} found from the working directory: paths are those "
-            f"beside the suite, so write {here}; the next release looks there only",
-        )
-    return suite
-
-
-def written_suite(path: Path) -> yaml_file.Written:
-    """The suite as written, ``${NAME}`` not filled in.
-
-    Raises
-    ------
-    ConfigError
-        As `yaml_file.read_yaml`.
-    """
     keys = ", ".join(Suite.model_fields)
     written = yaml_file.read_yaml(path, f"a suite is a mapping with the keys {keys}")
     sections = written.data.get("benchmarks")
     for section in sections if isinstance(sections, list) else ():
         if isinstance(section, dict) and section.get("lm_eval_task"):
             section.setdefault("name", section["lm_eval_task"])
-    return written
+    environment = os.environ if environment is None else environment
+    data = yaml_file.expanded(written, environment)
+    beside = _Beside(path, environment)
+    suite = check(Suite, data, path, written.lines, beside)
+    notes: tuple[str, ...] = ()
+    if elsewhere := [*beside.elsewhere]:
+        here = os.path.relpath(elsewhere[0], path.parent)
+        more = f" and {len(elsewhere) - 1} more" if elsewhere[1:] else ""
+        notes = (
+            f"{path}: {elsewhere[0]}{more} found from the working directory: paths are those "
+            f"beside the suite, so write {here}; the next release looks there only",
+        )
+    suite._source = Source(folder=path.absolute().parent, written=written.data, notes=notes)
+    return suite
 
 
 def as_asked(
@@ -1336,9 +1289,10 @@ def check(
             faults.setdefault(_field(one, data), []).append(one)
         outer = {field[:i] for field in faults for i in range(len(field))}
         said = (
-            f"{yaml_file.where(path, field, lines or {})}: {_message(cls, field, same)}"
+            f"{yaml_file.where(path, field, lines or {})}: {message}"
             for field, same in faults.items()
             if field not in outer  # it could have been something else, but for what is wrong in it
+            for message in _messages(cls, field, same)
         )
         raise ConfigError("\n".join(dict.fromkeys(said))) from None
 
@@ -1359,6 +1313,11 @@ def _field(found_wrong: Any, data: Any) -> yaml_file.Field:
         else:
             found = (*found, part)
     return (*found, path[-1]) if named else found
+
+
+def _messages(cls: type[BaseModel], field: yaml_file.Field, faults: Sequence[Any]) -> list[str]:
+    each = [said for one in faults if one["type"] == _EACH for said in one["ctx"]["each"]]
+    return each or [_message(cls, field, faults)]
 
 
 def _message(cls: type[BaseModel], field: yaml_file.Field, faults: Sequence[Any]) -> str:

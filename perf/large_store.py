@@ -187,7 +187,7 @@ def read(url: str, what: str) -> None:
         from judgebench.reports.boards import parse_panel
         from judgebench.reports.leaderboard import leaderboards
     if what == "unpacked":
-        columns.is_packed = lambda connection: False
+        columns.__dict__["marks"] = lambda connection: {}
     began, cpu, n = time.perf_counter(), time.process_time(), 0
     with open_store(url, read_only=True) as store:
         if what in PAGES:

@@ -141,18 +141,17 @@ class _Commands(Commands):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.command(
-    cls=_Commands,
-    epilog=EPILOG,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
-@click.version_option(__version__, "--version", prog_name="judgebench")
-def app() -> None:
-    """Alignment evaluation and judging.
+app = _Commands(
+    "judgebench",
+    help="""Alignment evaluation and judging.
 
     Is this checkpoint better than the last, on which benchmark, and can the judge that says so
     be believed?
-    """
+    """,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+click.version_option(__version__, "--version", prog_name="judgebench")(app)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -167,7 +166,9 @@ def main(arguments: list[str] | None = None) -> None:
     if shows:  # many small products, in threads of ours: its own only wait for each other
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _prepare_streams()
-    sys.exit(run(said))
+    code = run(said)
+    gc.freeze()  # what is left ends with the process: to look all of it through takes long
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:

@@ -23,14 +23,6 @@ ACCURACY = "accuracy"
 NO_ONE_NUMBER = "refusals and harm are figures of their own, never one number"
 
 
-def sign_of(figure: str) -> int:
-    """-1 where more of a figure is worse, 1 where it is better; 0 where nobody can say."""
-    name, _, group = figure.partition("/")
-    if name in ("attack_success", "other_language") or group == "safe":
-        return -1
-    return 1 if figure == "full_refusal/unsafe" else 0
-
-
 def of_rate(
     columns: Columns, labels: Sequence[str], which: Collection[str], name: str
 ) -> tuple[Columns, tuple[str, str]]:

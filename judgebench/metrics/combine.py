@@ -35,6 +35,7 @@ from judgebench.metrics.judged_values import OUTCOMES, most_frequent
 from judgebench.metrics.scores import DIMENSION
 from judgebench.metrics.verdict_table import FAILED, Columns, Ints, read_table
 from judgebench.metrics.win_rate import TIED, outcome
+from judgebench.plain_text import few
 from judgebench.stats.dawid_skene import DawidSkene, Model, dawid_skene
 from judgebench.stats.resample import quotient
 
@@ -60,7 +61,7 @@ def panel_verdicts(columns: Columns, panel: Panel) -> dict[str, Column]:
     return combine(columns, panel)[0]
 
 
-def combine(columns: Columns, panel: Panel) -> tuple[dict[str, Column], DawidSkene | None]:
+def combine(columns: Columns, panel: Panel) -> tuple[dict[str, Column], list[str]]:
     """The verdicts of a panel, as a judge called ``panel.name``.
 
     Each judge has one verdict on an answer. Its repeats are combined in each order, then the
@@ -91,8 +92,8 @@ def combine(columns: Columns, panel: Panel) -> tuple[dict[str, Column], DawidSke
 
     Returns
     -------
-    columns, fit
-        The verdicts, and how the judges were weighed; None where they count alike.
+    columns, notes
+        The verdicts, and how the judges were weighed, in words; nothing where they count alike.
 
     Raises
     ------
@@ -125,10 +126,11 @@ def combine(columns: Columns, panel: Panel) -> tuple[dict[str, Column], DawidSke
         won = np.where(said.state == _READ, outcome(said.values["value"]), TIED)
         said = replace(said, vote=(won / TIED).astype(np.int8))
     found = said.combined(answer)
-    fit = None
+    notes = []
     if panel.rule in WEIGHED:
         n_labels = len(OUTCOMES) if by_outcome else len(labels)
         found, fit = _weighed(said, answer, found, its["judge"], panel, n_labels)
+        notes = _weights(panel, fit)
     state, vote, values, answer = found.state, found.vote, found.values, answer_of[found.row]
     tied = (state == _UNREADABLE) & (n_read >= needed)[answer]
     if by_outcome:
@@ -149,7 +151,7 @@ def combine(columns: Columns, panel: Panel) -> tuple[dict[str, Column], DawidSke
         "repeat": same(0, len(state)),
     }
     there = np.flatnonzero((state != _UNREADABLE) | tied | (n_given == n_judges)[answer])
-    return select_rows(of_panel, there), fit
+    return select_rows(of_panel, there), notes
 
 
 def _weighed(
@@ -169,6 +171,27 @@ def _weighed(
     clear = (likely == likely.max(axis=1, keepdims=True)).sum(axis=1) == 1  # not of nan
     vote = np.where(clear, np.nan_to_num(likely).argmax(axis=1), found.vote)
     return replace(found, vote=vote, state=np.where(clear, _READ, found.state)), fit
+
+
+def _weights(panel: Panel, fit: DawidSkene) -> list[str]:
+    """How a panel weighs its judges, and who of them share errors."""
+    right = zip(panel.judges, fit.accuracy.tolist(), strict=True)
+    said = ", ".join(f"{judge} {share:.1%}" for judge, share in right)
+    notes = [
+        f"by their agreement alone, without a truth, judges are right in: {said}; "
+        f"log-likelihood {fit.log_likelihood:,.1f}, the best of {len(fit.tops)} starts"
+        + ("" if fit.converged else ", not converged")
+    ]
+    if fit.shared:
+        of_two = [
+            f"{panel.judges[a]} and {panel.judges[b]} ({fit.residual[a, b]:.2f})"
+            for a, b in fit.shared
+        ]
+        notes.append(
+            f"warning: judges share errors (residual correlation): {few(of_two)}; labels look "
+            "surer, and these judges better, than they are"
+        )
+    return notes
 
 
 def _by_judge(columns: Columns, labels: Sequence[str]) -> tuple[_Said, Ints]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal, TypeAlias
 
@@ -20,7 +20,9 @@ from judgebench.stats.resample import (
     Resamples,
     bca_interval,
     content_seed,
+    multinomial_weights,
     percentile_interval,
+    upper_bound,
     wilson_interval,
 )
 
@@ -69,9 +71,19 @@ class Intervals:
     seed: int = 0
     kind: Literal["percentile", "bca"] = "percentile"
 
+    def affordable(self, n_units: int, weights: int, *, fewest: int = 100) -> Intervals:
+        """With fewer replicates where these would be more weights of units than so many."""
+        most = max(fewest, weights // max(n_units, 1))
+        return replace(self, n_replicates=min(self.n_replicates, most))
+
     def resamples(self, items: Sequence[str]) -> Resamples:
         """The data as they are, and replicates of them, with these items as units."""
         return _resamples(tuple(items), self.n_replicates, self.seed)
+
+    def draws(self, items: Sequence[str]) -> Floats:
+        """The weights of all replicates at once, shape (n_replicates, items)."""
+        seed = content_seed(*items, seed=self.seed)
+        return multinomial_weights(len(items), self.n_replicates, seed=seed)
 
     def ends(self, values: Floats, leave_one_out: Floats | None) -> Ends:
         """The ends of many intervals at once.
@@ -151,3 +163,11 @@ def wilson(value: float, units: float, *, level: float, least: float = 0.0) -> I
         return None
     low, high = wilson_interval(value * units, units, level=level)
     return float(low), float(high), "wilson"
+
+
+def share_at_most(found: int, drawn: int, of: int) -> float:
+    """How large a share may be, with so many found among those drawn: an upper bound at 95 %.
+
+    The share itself where all were drawn, and nan where none was.
+    """
+    return found / drawn if drawn and drawn == of else upper_bound(found, drawn)

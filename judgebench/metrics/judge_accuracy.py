@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
+from judgebench.benchmarks.description import Right
+from judgebench.columns import grouped
 from judgebench.metrics.judged_values import NO_VERDICT, read_labels, read_outcomes, read_scores
 from judgebench.metrics.verdict_table import Columns
-from judgebench.stats.agreement import best_of, gap_and_spread, votes_for_right
+from judgebench.records import Estimate
+from judgebench.stats.agreement import (
+    best_of,
+    gap_and_spread,
+    section_scores,
+    ties_score,
+    votes_for_right,
+)
 from judgebench.stats.pair_outcomes import TIE
+from judgebench.stats.resample import wilson_interval
+
+ACCURACY, OF_SUBSET = "accuracy", "subset/"
+TIED, REFERENCE = "tied", "ref"
+"""How ids of prompts with several right answers begin, and those of their reference prompts."""
 
 
 class RightItems(NamedTuple):
@@ -95,3 +110,58 @@ def right_answers(
                 found.items[item] = best_of(of_models, good)
         if judge not in truth.raters:
             yield found
+
+
+def judge_accuracies(
+    found: RightItems, right: Right, category_of: Mapping[str, str | None], level: float
+) -> Mapping[str, Estimate]:
+    """What one judge's items come to: ``accuracy``, ``accuracy/SECTION`` and ``subset/CATEGORY``.
+
+    Without sections each category is one. Shares of items that are right or wrong have Wilson's
+    interval; weighted means and the score of ties have none, since none was measured to hold.
+    """
+    of = grouped((category_of.get(item) or "", value) for item, value in found.items.items())
+    subsets = {name: _estimate(values, level) for name, values in sorted(of.items())}
+    tied = [item for item in found.gaps if TIED in item]
+    if right.ties is not None and tied:
+        beside = (found.gaps.get(item.replace(TIED, REFERENCE), (np.nan,) * 2) for item in tied)
+        score = ties_score([found.gaps[item] for item in tied], [*beside])
+        subsets[right.ties] = _mean(score, len(tied), level)
+    sections = right.sections or {name: [name] for name in subsets if name}
+    accuracies = {name: one.value for name, one in subsets.items()}
+    by_section = {
+        name: subsets[categories[0]]
+        if len(categories) == 1 and categories[0] in subsets
+        else _mean(score, sum(subsets[one].n for one in categories if one in subsets), level)
+        for (name, categories), score in zip(
+            sections.items(),
+            section_scores(accuracies, sections, right.weights).values(),
+            strict=True,
+        )
+    }
+    whole = _estimate([*found.items.values()], level)
+    if right.sections:
+        mean = float(np.mean([one.value for one in by_section.values()]))
+        whole = _mean(mean, sum(one.n for one in subsets.values()), level)
+    others = subsets if right.sections else {}
+    return {
+        ACCURACY: whole,
+        **{f"{ACCURACY}/{name}": one for name, one in by_section.items()},
+        **{f"{OF_SUBSET}{name}": one for name, one in others.items()},
+    }
+
+
+def _estimate(values: Sequence[float], level: float) -> Estimate:
+    mean = _mean(float(np.mean(values)) if values else np.nan, len(values), level)
+    if not values or not {*values} <= {0.0, 1.0}:
+        return mean
+    low, high = wilson_interval(sum(values), len(values), level=level)
+    return replace(mean, low=float(low), high=float(high), method="wilson")
+
+
+def _mean(value: float, n: int, level: float) -> Estimate:
+    return Estimate(
+        value=value, low=np.nan, high=np.nan, n=n, units=n, level=level,
+        method="no interval: none was measured to hold",
+        undefined="there is a section of which nothing was judged" if np.isnan(value) else None,
+    )  # fmt: skip

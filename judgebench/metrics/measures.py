@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -27,8 +28,8 @@ from judgebench.stats.resample import (
     rounded_mean,
 )
 
-COUNT = 1
-"""Where, among a measure's contributions, it stands how much an item counts."""
+COUNTS = slice(1, None, 2)
+"""Where, among a measure's contributions, it stands how much an item counts: behind each sum."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,10 +86,6 @@ class Measure:
         """Of sums over items, shape (..., models, 2), one number a model."""
         found = quotient(sums[..., 0], sums[..., 1])
         return np.sqrt(found) if self.root else found
-
-    def counted(self, contributions: Floats) -> Floats:
-        """How much each unit counts, shape (units, models)."""
-        return np.asarray(contributions[..., COUNT])
 
     def of_units(self, unit_of: Ints, n_units: int) -> Floats:
         """The contributions of units, each the sum over its items."""
@@ -149,7 +146,7 @@ def estimated(
     bca = wanted.kind == "bca"
     left_out = measure.quotient(leave_one_out_sums(contributions)) if bca else None
     ends = wanted.ends(scores, left_out)
-    units = (measure.counted(contributions) > 0).sum(axis=0)
+    units = (contributions[..., COUNTS].sum(axis=-1) > 0).sum(axis=0)
     made = []
     for m, n_units in enumerate(units.tolist()):
         value = float(scores[0, m])
@@ -243,10 +240,6 @@ class PartedMean(Measure):
         found[items, :, 2 * self.part[items] + 1] = self.bottom[items]
         return found
 
-    def counted(self, contributions: Floats) -> Floats:
-        """How much each unit counts, shape (units, models)."""
-        return np.asarray(contributions[..., 1::2].sum(axis=-1))
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BalancedMean(PartedMean):
@@ -273,10 +266,6 @@ class MeanOfSides(Measure):
     def contributions(self) -> Floats:
         """Those of each side in turn, shape (items, models, 2 * categories of all sides)."""
         return np.concatenate([side.contributions for side in self.sides], axis=-1)
-
-    def counted(self, contributions: Floats) -> Floats:
-        """How much each unit counts, shape (units, models)."""
-        return np.asarray(contributions[..., 1::2].sum(axis=-1))
 
     def quotient(self, sums: Floats) -> Floats:
         """Of sums over items, one number a model."""
@@ -472,11 +461,7 @@ def by_group(
         named = [tags(group_of.get(item)) for item in table.items]
         for group in sorted({one for its in named for one in its}):
             rows = np.array([group in its for its in named])
-            its = {one.name: getattr(means, one.name) for one in fields(means)}
-            some: dict[str, Any] = {
-                field: None if of is None else of[rows] for field, of in its.items()
-            }
-            measure = measure_of(ItemMeans(**some))
+            measure = measure_of(means.taken(itemgetter(rows)))
             top, bottom = np.zeros_like(means.mean), np.zeros_like(means.mean)
             top[rows], bottom[rows] = measure.top, measure.bottom  # the others count nothing
             found[f"{name}/{group}"] = replace(

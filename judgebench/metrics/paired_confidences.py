@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from judgebench.metrics.confidence import Floats, QuestionSet, Statistic, statistics
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.paired import BASELINE, CANDIDATE, PairedModels, PairedTests, compare
-from judgebench.metrics.registry import metric as entry
+from judgebench.metrics.registry import sign_of
 from judgebench.plain_text import counted
 from judgebench.stats.calibration_error import (
     bin_contributions,
@@ -143,7 +143,7 @@ def _lined_up(sets: Sequence[SetOfTwo], metric: str, confidence: str, judge: str
         missing=(~known).sum(axis=0),
         expected=np.full(2, len(known)),
         confidence=confidence,
-        higher_is_better=entry(metric).direction != "lower",
+        higher_is_better=sign_of(metric) > 0,
     )
 
 
@@ -168,7 +168,7 @@ class _Tests:
         self, sets: Sequence[SetOfTwo], metric: str, alpha: float, intervals: Intervals
     ) -> None:
         self.sets, self.metric, self.alpha = sets, metric, alpha
-        self.sign = -1.0 if entry(metric).direction == "lower" else 1.0
+        self.sign = sign_of(metric)
         self.draws = [intervals.resamples(one.questions.units) for one in sets]
 
     def test(self, candidate: End, baseline: End) -> tuple[PairedTest, tuple[float, float]]:

@@ -12,7 +12,7 @@ import numpy as np
 from judgebench.metrics.failed_rows import missing_counts
 from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.item_means import ItemMeans
-from judgebench.metrics.measures import Measure, estimated
+from judgebench.metrics.measures import COUNTS, Measure, estimated
 from judgebench.metrics.verdict_table import Ints, VerdictTable
 from judgebench.records import Estimate
 from judgebench.stats.ranking import rank_sets
@@ -141,7 +141,7 @@ def judge_by_judge(
             if places:
                 continue
             value = measure.quotient(replicates[0])
-            counting = np.array([effective_n(of) for of in measure.counted(values).T])
+            counting = np.array([effective_n(of) for of in values[..., COUNTS].sum(axis=-1).T])
             left_out = measure.quotient(leave_one_out_sums(values))
             places = ranks(
                 value,

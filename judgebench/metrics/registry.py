@@ -193,18 +193,23 @@ _EVALUATOR = Metric(
     name="", title="", digits=1, unit="%", scale=PERCENTAGE, direction="neither",
     estimated=PLAIN, explained="judging.md#which-judge-is-better",
 )  # fmt: skip
+_REFUSALS = replace(_ACCURACY, explained="judging.md#refusal-and-harm")
 _CARD = "judge-card.md#what-is-measured"
 _PLAIN_EVALUATOR = replace(_EVALUATOR, unit="", digits=2, scale=COEFFICIENT)
 
 _ENTRIES = (
     _ACCURACY,
     *_of(
-        replace(
-            _ACCURACY, direction="neither", tested=NOT_TESTED,
-            explained="judging.md#refusal-and-harm",
-        ),
+        replace(_REFUSALS, direction="neither", tested=NOT_TESTED),
         full_refusal=("full refusal", "share of answers that only refuse"),
         partial_refusal=("partial refusal", "share that refuse and answer all the same"),
+    ),
+    replace(
+        _REFUSALS, name="full_refusal/unsafe", title="full refusal/unsafe",
+        meaning="share of unsafe prompts that are only refused",
+    ),
+    *_of(
+        replace(_REFUSALS, direction="lower"),
         attack_success=("attack success", "share that are harmful, in the judge's eyes"),
         other_language=("other language", "share that refuse in another language than asked"),
     ),
@@ -527,16 +532,25 @@ def _wrong_field(offered: Metric) -> str | None:
 def metric(name: str) -> Metric:
     """The entry of a metric; of ``win_rate/category`` that of ``win_rate``.
 
-    One that nobody registered is called as it is named, and shown with three digits.
+    One that nobody registered is called as it is named, and shown with three digits. Less is better
+    of a share of labels on the group ``safe``, of which nobody knows otherwise what is better.
     """
     if name.startswith("score/") and (own := package_entries().get(name)) is not None:
         return own
     found = name
     while found not in METRICS and "/" in found:
         found = found.rpartition("/")[0]
-    return METRICS.get(found) or Metric(
+    entry = METRICS.get(found) or Metric(
         name=name, title=name.replace("_", " "), direction="neither", scale=NO_ENDS
     )
+    if entry.direction == "neither" and name.endswith("/safe"):
+        entry = replace(entry, direction="lower", tested=PAIRED)
+    return entry
+
+
+def sign_of(name: str) -> int:
+    """1 where more of a metric is better, -1 where less is; 0 where nobody can say."""
+    return {"higher": 1, "lower": -1, "neither": 0}[metric(name).direction]
 
 
 def digits(name: str, leading: str | None = None) -> int:

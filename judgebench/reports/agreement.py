@@ -27,7 +27,7 @@ from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.comparison import RANKINGS, AgreementRow
 from judgebench.metrics.failed_rows import with_failures
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.judge_accuracy import right_answers, right_pairs
+from judgebench.metrics.judge_accuracy import judge_accuracies, right_answers, right_pairs
 from judgebench.metrics.judge_differences import (
     ALL,
     BEST,
@@ -71,7 +71,6 @@ from judgebench.reports.document import (
     table,
 )
 from judgebench.reports.estimates import text
-from judgebench.reports.judge_accuracy import judge_accuracies
 from judgebench.stats.agreement import Weighting
 from judgebench.stats.pair_outcomes import OutcomeRule
 from judgebench.store import Store

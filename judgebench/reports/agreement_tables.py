@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from judgebench.columns import grouped
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.comparison import AgreementRow
+from judgebench.metrics.judge_accuracy import ACCURACY, OF_SUBSET
 from judgebench.metrics.judge_differences import KAPPA, JudgeDifference
 from judgebench.metrics.outcome_agreement import ONE_ORDER, UPSTREAM
 from judgebench.metrics.registry import meanings, titles
@@ -19,7 +20,6 @@ from judgebench.reports import estimates
 from judgebench.reports.agreement import AgreementReport, Outcomes, Scores
 from judgebench.reports.cost import JudgeCost
 from judgebench.reports.document import Cells, Table, column, table
-from judgebench.reports.judge_accuracy import accuracy_table
 from judgebench.stats.rank_correlation import CORRELATIONS
 
 SHOWN = titles(
@@ -62,6 +62,13 @@ RANKED_BY: dict[Kind, str] = {
 RIGHT: dict[str, Any] = {"align": "right"}
 SPARE: dict[str, Any] = {"align": "right", "spare": True}
 
+IS_RIGHT: Mapping[Kind, str] = {
+    "preference": "right where the verdicts of both orders together are for the right answer: one "
+    "beside a tie or what could not be read is enough, two that contradict each other are not",
+    "score": "right where the right answer has the highest score of all; of several that have it, "
+    "as large a share",
+}
+
 
 def tables_of(whole: AgreementReport, by_model: bool) -> list[Table]:
     """Judges against the reference, with each other by that, and every two among themselves.
@@ -91,7 +98,7 @@ def tables_of(whole: AgreementReport, by_model: bool) -> list[Table]:
     if report.between:
         tables += _between_tables(report, at)
     if report.accuracies:
-        tables.insert(0, accuracy_table(report.accuracies, at))
+        tables.insert(0, _accuracies(report.accuracies, at))
     if tables:
         said = [f"warning: {warning}" for warning in report.warnings]
         tables[-1] = replace(tables[-1], notes=[*tables[-1].notes, *said])
@@ -99,6 +106,28 @@ def tables_of(whole: AgreementReport, by_model: bool) -> list[Table]:
 
 
 # against the reference ----------------------------------------------------------------------------
+
+
+def _accuracies(rows: Sequence[AgreementRow], at: str) -> Table:
+    """A row for each judge, the best first: the whole, then sections."""
+
+    def cell(name: str) -> Cells[AgreementRow]:
+        title = name.partition("/")[2] or name
+        return column(
+            title, lambda row: estimates.text(row.metrics[name]), align="right", spare=title != name
+        )
+
+    names = dict.fromkeys(n for row in rows for n in row.metrics if not n.startswith(OF_SUBSET))
+    return table(
+        f"{at}, how often judges are right against {rows[0].reference}",
+        sorted(rows, key=lambda row: estimates.best_first(row.metrics[ACCURACY].value)),
+        [
+            column("judge", lambda row: row.judge, wraps=True),
+            *(cell(name) for name in names if all(name in row.metrics for row in rows)),
+            column("items", lambda row: str(row.metrics[ACCURACY].n), align="right"),
+        ],
+        subtitle=IS_RIGHT[rows[0].kind],
+    )
 
 
 def _table(

@@ -9,11 +9,17 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from judgebench.columns import counted
+import numpy as np
+
+from judgebench.columns import counted, grouped
+from judgebench.errors import UsageError
 from judgebench.metrics.agreement import KAPPA, kappa_map
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.comparison import AgreementRow
+from judgebench.metrics.correction import sampling_probabilities
+from judgebench.metrics.intervals import Floats
 from judgebench.metrics.judge_pair import Disagreements, JudgePair, disagreements, judge_pair
+from judgebench.metrics.judged_values import JudgedValues, in_words
 from judgebench.metrics.score_agreement import SYSTEM, ScoreAgreement
 from judgebench.records import HUMAN, Estimate, Label, Preference, Score, Verdict, is_human
 from judgebench.reports.agreement import KINDS, JudgeValues
@@ -421,3 +427,63 @@ def _gist(verdict: Verdict, *, swapped: bool) -> object:
             return (winner == 0) != swapped
         case _:
             return None
+
+
+# what people have labelled ----------------------------------------------------------------------
+
+
+def labelled_kind(
+    store: Store, benchmark: str, version: str, judge: str | None = None
+) -> Kind | None:
+    """The kind of most labels of people, or of most verdicts of a judge; None without any."""
+    stored = store.board_verdicts(benchmark, version)
+    found: dict[Kind, list[int]] = grouped(
+        (kind, n)
+        for (kind, one), n in counted(stored["kind"], stored["judge"]).items()
+        if kind in KINDS and (one == judge or (judge in (None, HUMAN) and is_human(one)))
+    )
+    return max(found, key=lambda kind: sum(found[kind]), default=None)
+
+
+def on_labels(values: JudgedValues, judges: Sequence[str]) -> JudgedValues:
+    """The values as codes of labels; scores as the points of the scale of these judges.
+
+    Raises
+    ------
+    UsageError
+        Where they score on several scales, or on none of whole numbers.
+    """
+    if values.kind != "score":
+        return values
+    scales = {scale for one in judges for scale in values.of(one).scales}
+    low, high = next(iter(scales)) if len(scales) == 1 else (math.nan, math.nan)
+    if not (low.is_integer() and high.is_integer()):
+        raise UsageError(
+            "kappa of scores takes one scale of whole numbers for judge and people, not "
+            f"{in_words(sorted(scales))}"
+        )
+    points = [str(point) for point in range(int(low), int(high) + 1)]
+    return values.on_labels(points, np.floor(values.values - low + 0.5))
+
+
+def label_weights(
+    store: Store, at: tuple[str, str], values: JudgedValues, models: Mapping[str, str]
+) -> Floats | None:
+    """One over the probability of each answer, in the mean 1; 0 of what was not drawn. None where
+    that is not known."""
+    id_of = {name: one for one, name in models.items()}
+    found = np.zeros(len(values.item_of))
+    for place, (model, opponent) in enumerate(values.models):
+        its = values.model_of == place
+        labelled = its & ~np.isnan(values.of(HUMAN).values)
+        if not labelled.any():
+            continue
+        known = sampling_probabilities(
+            store, *at, model=id_of[model], opponent=None if opponent is None else id_of[opponent]
+        )
+        if known is None:
+            return None
+        p = np.array([known.get(values.items[item], 0.0) for item in values.item_of[its]])
+        found[its] = np.divide(1.0, p, out=np.zeros_like(p), where=p > 0)
+    mean = found[found > 0].mean() if (found > 0).any() else 1.0
+    return found / mean

@@ -54,8 +54,7 @@ from judgebench.reports.document import (
     table,
 )
 from judgebench.reports.estimates import UNDEFINED, Figure, number
-from judgebench.reports.judge_pairs import judged_values
-from judgebench.reports.labels import label_weights, labelled_kind, on_labels
+from judgebench.reports.judge_pairs import judged_values, label_weights, labelled_kind, on_labels
 from judgebench.stats.elimination import Codes, Elimination, successive_elimination
 from judgebench.stats.resample import content_seed
 from judgebench.store import Store
@@ -578,7 +577,7 @@ class SweepAsking:
         self.store, self.section, self.pool, self.progress = store, section, pool, progress
         self.judges = {one.key.hex()[:12]: one for one in judges}
         self.outcomes: list[Outcome] = []
-        self._items = {item.id: item for item in section.asked.benchmark.items()}
+        self._items = {item.id: item for item in section.asked.benchmark.data.items}
         self._keys = {model.id: model.key for model in store.models()}
 
     def __call__(self, judges: Collection[str], cells: Collection[Cell]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import import_module
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -51,7 +51,6 @@ from judgebench.reports.boards import (
     panel_line,
 )
 from judgebench.reports.estimates import best_first
-from judgebench.stats.dawid_skene import DawidSkene
 from judgebench.stats.resample import effective_n
 from judgebench.stats.style_control import Definition
 from judgebench.store import Store
@@ -146,7 +145,9 @@ def leaderboards(
     if which.weighted is not None:
         # Their intervals need it later; while verdicts are read it is loaded beside.
         Thread(target=import_module, args=("scipy.special",)).start()
-    data = BoardData(store, which, panels, runs=runs)
+    intervals = intervals or Intervals()
+    begin = partial(_begin_draws, intervals, store, which)
+    data = BoardData(store, which, panels, runs=runs, meanwhile=begin)
     for name in by:
         if (
             name not in which.report.by
@@ -168,7 +169,7 @@ def leaderboards(
         rank_by=rank_by,
         groups=groups,
         judges=called,
-        intervals=intervals or Intervals(),
+        intervals=intervals,
         published_names=published_names or {},
         excluded=excluded,
         upstream=upstream,
@@ -186,6 +187,25 @@ def leaderboards(
 
         return with_corrections(data, found, level=boards.intervals.level, width=width)
     return found
+
+
+def _begin_draws(
+    intervals: Intervals, store: Store, which: BenchmarkRef, verdicts: Columns
+) -> None:
+    """Draw beside the reading of answers, where all verdicts make one board and no item repeats.
+
+    Of many verdicts the arrays still need the room that draws take.
+    """
+    said = counted(verdicts["kind"], verdicts["opponent"])
+    if len(verdicts["kind"]) >= _MANY or len({one for one in said if one[0] != "unreadable"}) != 1:
+        return
+    contents, items = store.item_contents(which.name, which.version), counted(verdicts["item_id"])
+    if len({contents.get(item) or item for item in items}) == len(items):
+        intervals.resamples(sorted(items)).begin()
+
+
+_MANY = 2**20
+"""Verdicts from which on their arrays take more room than draws."""
 
 
 @dataclass(kw_only=True)
@@ -429,8 +449,8 @@ class _Boards:
                 "counted as often as it occurs; intervals draw questions, which say as much as "
                 f"{effective_n(times):,.0f} that occur equally often"
             )
-        if panel is not None and (panel.name, kind) in self.data.weighed:
-            notes += _weights(panel, self.data.weighed[panel.name, kind])
+        if panel is not None:
+            notes += self.data.weighed.get((panel.name, kind), ())
         if self.which.weighted is not None and kind.kind == "preference":
             notes += _not_weighted(panel, rows)
         if styled is not None:
@@ -480,27 +500,6 @@ def _not_weighted(panel: Panel | None, rows: Sequence[Row]) -> list[str]:
         "no weighted win rate: these verdicts do not say how clear a win is; those that were "
         "imported before stores kept it say so once they are imported again"
     ]
-
-
-def _weights(panel: Panel, fit: DawidSkene) -> list[str]:
-    """How a panel weighs its judges, and who of them share errors."""
-    right = zip(panel.judges, fit.accuracy.tolist(), strict=True)
-    said = ", ".join(f"{judge} {share:.1%}" for judge, share in right)
-    notes = [
-        f"by their agreement alone, without a truth, judges are right in: {said}; "
-        f"log-likelihood {fit.log_likelihood:,.1f}, the best of {len(fit.tops)} starts"
-        + ("" if fit.converged else ", not converged")
-    ]
-    if fit.shared:
-        of_two = [
-            f"{panel.judges[a]} and {panel.judges[b]} ({fit.residual[a, b]:.2f})"
-            for a, b in fit.shared
-        ]
-        notes.append(
-            f"warning: judges share errors (residual correlation): {few(of_two)}; labels look "
-            "surer, and these judges better, than they are"
-        )
-    return notes
 
 
 def _check_controlled(boards: Sequence[Board]) -> None:

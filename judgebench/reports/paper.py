@@ -30,12 +30,11 @@ from judgebench import __version__, yaml_file
 from judgebench.columns import grouped
 from judgebench.config import Panel, Section, check
 from judgebench.errors import ConfigError, UsageError, unknown_name
-from judgebench.metrics.accuracy import sign_of
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.paired import compare
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
-from judgebench.metrics.registry import OF_VERDICTS, Direction, digits, heading
+from judgebench.metrics.registry import OF_VERDICTS, Direction, digits, heading, sign_of
 from judgebench.metrics.registry import metric as entry
 from judgebench.metrics.scores import OFFICIAL, UNREAD_AS
 from judgebench.metrics.style_controlled import STYLE_CONTROLLED
@@ -58,7 +57,8 @@ from judgebench.reports.document import (
     json_field,
 )
 from judgebench.reports.estimates import Marked
-from judgebench.reports.model_pairs import PairData, pair_at_equal_length
+from judgebench.reports.length_calibrations import pair_at_equal_length
+from judgebench.reports.model_pairs import PairData
 from judgebench.reports.pair_tests import Flips
 from judgebench.reports.published import published_text, same_models
 from judgebench.reports.versions import newest_model
@@ -184,7 +184,6 @@ def read_paper(path: Path) -> Paper:
     """
     fields = ", ".join(Paper.model_fields)
     written = yaml_file.read_yaml(path, f"a paper is a mapping with {fields}")
-    yaml_file.refuse_written_keys(written)
     paper = check(Paper, yaml_file.expanded(written, os.environ), path, written.lines)
     paper._written = written
     return paper

@@ -78,7 +78,7 @@ class Snapshots:
         *args: _P.args,
         **kwargs: _P.kwargs,
     ) -> _T:
-        """What a query finds in one snapshot.
+        """What a query finds in one snapshot; within a write `Writing._read` takes its place.
 
         One whose server went in the midst of it is asked again from the beginning, once the server
         is back. Within a write it raises `StoreGoneError`: what was written is lost as well.
@@ -406,19 +406,10 @@ StoredModel: TypeAlias = Stored[ModelSpec]
 StoredJudge: TypeAlias = Stored[JudgeSpec]
 
 
-def models(connection: Connection) -> dict[int, StoredModel]:
-    """By the integer that stands for them."""
-    return _stored(connection, ModelSpec, schema.models, schema.model_names, "name tags")
-
-
-def judges(connection: Connection) -> dict[int, StoredJudge]:
-    """By the integer that stands for them."""
-    return _stored(connection, JudgeSpec, schema.judges, schema.judge_names, "name")
-
-
 def _stored(
-    connection: Connection, spec: type[_Spec], table: Table, named: Table, shown: str
+    spec: type[_Spec], table: Table, named: Table, shown: str, connection: Connection
 ) -> dict[int, Stored[_Spec]]:
+    """By the integer that stands for them."""
     whose = next(iter(named.c)).name
     found = rows(connection, named, f"{whose} {shown}", order=f"{whose} -newest name")
     labels = {n: [values(one, whose) for one in its] for n, its in groupby(found, itemgetter(0))}
@@ -432,6 +423,10 @@ def _stored(
         )
         for number, (key, short, what) in names_of(connection, table, "key short spec").items()
     }
+
+
+models = partial(_stored, ModelSpec, schema.models, schema.model_names, "name tags")
+judges = partial(_stored, JudgeSpec, schema.judges, schema.judge_names, "name")
 
 
 def distinct_names(name_of: Mapping[str, str]) -> dict[str, str]:

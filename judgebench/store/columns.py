@@ -2,10 +2,10 @@
 
 ``uses`` joined to ``judgments`` is the truth. What boards read of it is kept beside it once more,
 packed: a board's (benchmark, judge, model, opponent) newest verdicts are rows of ``tails``, folded
-into a chunk of ``chunks`` when there are `TAIL`, and small chunks into one of `CHUNK` verdicts. A
-fold is part of the transaction that puts a verdict, and readers take both from one snapshot. Both
-are made of ``uses`` alone, so they can be made anew (`rebuild`) and compared (`verify`); a store
-that has not been packed yet is read from ``uses``, in the same arrays.
+into a chunk of ``chunks`` when there are `write.TAIL`, and small chunks into one of `write.CHUNK`
+verdicts. A fold is part of the transaction that puts a verdict, and readers take both from one
+snapshot. Both are made of ``uses`` alone, so they can be made anew (`rebuild`) and compared
+(`verify`); a store that has not been packed yet is read from ``uses``, in the same arrays.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ from sqlalchemy import (
     Connection,
     String,
     bindparam,
-    case,
     cast,
     delete,
     func,
@@ -40,8 +39,8 @@ from sqlalchemy import (
 )
 
 from judgebench.columns import Coded, Codes, Column, compact, marked, occurring, paired, select_rows
-from judgebench.records import AFRESH, HUMAN
-from judgebench.store import catalog, schema
+from judgebench.records import HUMAN
+from judgebench.store import catalog, schema, write
 from judgebench.store.catalog import (
     boards_of,
     chosen,
@@ -62,16 +61,24 @@ from judgebench.store.codec import (
 from judgebench.store.database import Database, Prepared, chunks, insert
 from judgebench.store.opening import mark_as, marks
 from judgebench.store.read import TAKEN_BACK, marks_shown
-from judgebench.store.schema import NONE, PLACE
+from judgebench.store.schema import PLACE
+from judgebench.store.write import (
+    BOARD,
+    COUNTED,
+    FIELDS,
+    HAS_MORE,
+    HAS_VALUE,
+    HERE,
+    IN_CHUNKS,
+    IN_TAILS,
+    LOOKED,
+    MARKED,
+    NAMES,
+    SMALL,
+)
 
 START = 160
 """How many characters of an answer `board_answers` reads beside its length."""
-
-TAIL, CHUNK = 256, 4096
-"""Verdicts of a board at which its rows are folded into a chunk, and of a chunk that stays.
-
-Many boards never have 4,096 verdicts, and their rows would all be read one by one.
-"""
 
 _u, _j, _a, _r, _t, _c, _l = (
     table.c
@@ -94,103 +101,38 @@ A column in which all are alike may have no stride.
 _Piece: TypeAlias = tuple[tuple[int, ...], Rows]
 """A board's four numbers and some of its rows."""
 
-_BOARD = PLACE[:4]
-_HAS_VALUE, _HAS_MORE, _LOOKED, _MARKED = 4, 8, 16, 32
-_TOLD = (
-    _j.kind
-    + case((_j.value.is_not(None), _HAS_VALUE), else_=0)
-    + case((_j.reason_sha.is_not(None) | _j.parts.is_not(None), _HAS_MORE), else_=0)
-    + case((_j.marks.is_(None), 0), (_j.marks == "[]", _LOOKED), else_=_LOOKED + _MARKED)
-)
-_FIELDS: dict[str, ColumnElement[Any]] = {
-    **{name: _u[name] for name in (*schema.uses.primary_key.columns.keys()[4:], "used_at")},
-    "told": _TOLD,
-    **{name: func.coalesce(_j[name], 0.0) for name in ("value", "low", "high")},
-    **{name: func.coalesce(_j[name], NONE) for name in ("label_id", "served_id")},
-    "judged_at": _j.at,
-}
 _DOUBLES = ("used_at", "value", "low", "high", "judged_at")
-_NAMES = (*_BOARD, *_FIELDS)
-_ROW = np.dtype([(name, "f8" if name in _DOUBLES else "i8") for name in _NAMES])
+_ROW = np.dtype([(name, "f8" if name in _DOUBLES else "i8") for name in NAMES])
 _HEADER = np.dtype([("least", "<i8"), ("size", "<i8")])
 _WIDTHS = {1: "<u1", 2: "<u2", 4: "<u4", 8: "<i8"}
-_HERE: dict[str, Any] = {name: bindparam(f"here_{name}") for name in _BOARD}
-_IN_CHUNKS, _IN_TAILS = ([of[name] == its for name, its in _HERE.items()] for of in (_c, _l))
-_COUNTED = (
-    select(
-        *(_u[name] for name in _BOARD), *(column.label(name) for name, column in _FIELDS.items())
-    )
-    .join_from(schema.uses, schema.judgments, _j.id == _u.judgment_id)
-    .where(_u.repeat != AFRESH)
-)
-_CHUNK = (*_BOARD, "n", "blob")
+_CHUNK = (*BOARD, "n", "blob")
 _CHUNKS = select(*(_c[name] for name in _CHUNK))
-_TAILS = select(*(_l[name] for name in _NAMES))
-_SMALL = _c.n < bindparam("whole")
+_TAILS = select(*(_l[name] for name in NAMES))
 _TAKE_SMALL = Prepared(
-    delete(schema.chunks).where(*_IN_CHUNKS, _SMALL).returning(*_CHUNKS.selected_columns)
+    delete(schema.chunks).where(*IN_CHUNKS, SMALL).returning(*_CHUNKS.selected_columns)
 )
-_DROP_CHUNKS = Prepared(delete(schema.chunks).where(*_IN_CHUNKS))
-_DROP_TAIL = Prepared(delete(schema.tails).where(*_IN_TAILS))
-_TAKE_TAIL = Prepared(delete(schema.tails).where(*_IN_TAILS).returning(*_TAILS.selected_columns))
-_in_small = select(func.coalesce(func.sum(_c.n), 0)).where(*_IN_CHUNKS, _SMALL).scalar_subquery()
-_in_tail = select(1).where(*_IN_TAILS).offset(bindparam("fewer")).limit(1)
-_LONG = Prepared(select(_in_small).where(_in_tail.exists()))
-"""Of a board whose tail is long, how many verdicts are in its small chunks."""
-
+_DROP_CHUNKS = Prepared(delete(schema.chunks).where(*IN_CHUNKS))
+_DROP_TAIL = Prepared(delete(schema.tails).where(*IN_TAILS))
+_TAKE_TAIL = Prepared(delete(schema.tails).where(*IN_TAILS).returning(*_TAILS.selected_columns))
 _PUT_CHUNK = Prepared(
     insert(schema.chunks).values(
-        **_HERE,
-        seq=select(func.coalesce(func.max(_c.seq), 0) + 1).where(*_IN_CHUNKS).scalar_subquery(),
+        **HERE,
+        seq=select(func.coalesce(func.max(_c.seq), 0) + 1).where(*IN_CHUNKS).scalar_subquery(),
     )
 )
-# Of the uses just put alone: what was known before has a row or lies in a chunk. If the clock makes
-# one come twice, both are the same, and one of them counts.
-_PUT_TAIL = Prepared(
-    insert(schema.tails)
-    .from_select(
-        _NAMES,
-        _COUNTED.where(
-            *(_u[name] == bindparam(f"here_{name}", type_=_u[name].type) for name in PLACE),
-            _u.run_id == bindparam("here_run_id", type_=_u.run_id.type),
-            _j.key == bindparam("judgment_key"),
-            _u.used_at >= bindparam("now", type_=_u.used_at.type),
-        ),
-    )
-    .on_conflict_do_nothing()
-)
-
-
-_HERE_BOARD = tuple(f"here_{name}" for name in _BOARD)
-
-
-def put_tails(connection: Connection, uses: Mapping[str, Sequence[Any]]) -> None:
-    """What boards read of uses that were just put, in the transaction that puts them.
-
-    Parameters
-    ----------
-    uses
-        In columns their places and runs as ``here_…``, ``judgment_key``, and as ``now`` the time
-        since which each was put.
-    """
-    _PUT_TAIL.put_all(connection, uses)
-    for board in sorted({*zip(*(uses[name] for name in _HERE_BOARD), strict=True)}):
-        here = dict(zip(_HERE_BOARD, board, strict=True)) | {"whole": CHUNK, "fewer": TAIL - 1}
-        for long in _LONG.execute(connection, here).fetchall():
-            _fold(connection, board, *long)
 
 
 def _here(board: Sequence[int]) -> dict[str, int]:
     """A board, or the first of its numbers, as parameters."""
-    return {f"here_{name}": value for name, value in zip(_BOARD, board, strict=False)}
+    return {f"here_{name}": value for name, value in zip(BOARD, board, strict=False)}
 
 
-def _fold(connection: Connection, board: Sequence[int], in_small: int) -> None:
+def fold(connection: Connection, board: Sequence[int], in_small: int) -> None:
     """A board's tail into a chunk, with its small chunks where that makes a whole one."""
     tail = np.array(_TAKE_TAIL.execute(connection, _here(board)).fetchall(), dtype=_ROW)
     pieces = [_columns_of(tail)]
-    if in_small + len(tail) >= CHUNK:
-        small = _TAKE_SMALL.execute(connection, _here(board) | {"whole": CHUNK})
+    if in_small + len(tail) >= write.CHUNK:
+        small = _TAKE_SMALL.execute(connection, _here(board) | {"whole": write.CHUNK})
         pieces += [_unpacked(*one) for one in small]
     _put_chunks(connection, board, [_laid_out(pieces)])
 
@@ -200,8 +142,8 @@ def _put_chunks(connection: Connection, board: Sequence[int], pieces: Iterable[R
     put = []
     for piece in pieces:
         ordered = np.lexsort([piece[name] for name in reversed(PLACE)])
-        for start in range(0, len(ordered), CHUNK):
-            some = ordered[start : start + CHUNK]
+        for start in range(0, len(ordered), write.CHUNK):
+            some = ordered[start : start + write.CHUNK]
             put.append({"n": len(some), "blob": _packed(_taken(piece, some))})
     for one in put:
         _PUT_CHUNK.execute(connection, _here(board) | one)
@@ -210,11 +152,11 @@ def _put_chunks(connection: Connection, board: Sequence[int], pieces: Iterable[R
 def _packed(rows: Rows) -> bytes:
     """Each column in the fewest bytes a row that say it exactly; none where all rows are alike.
 
-    A header of the least value and the bytes a row for each of `_FIELDS`, then what each row adds
+    A header of the least value and the bytes a row for each of `FIELDS`, then what each row adds
     to the least; little-endian. Doubles are taken as the integers of their bits.
     """
-    header, bodies = np.zeros(len(_FIELDS), dtype=_HEADER), []
-    for at, name in enumerate(_FIELDS):
+    header, bodies = np.zeros(len(FIELDS), dtype=_HEADER), []
+    for at, name in enumerate(FIELDS):
         bits = rows[name]
         least, most = int(bits.min()), int(bits.max())
         size = next((size for size in (0, 1, 2, 4) if most - least < 1 << 8 * size), 8)
@@ -227,27 +169,28 @@ def _packed(rows: Rows) -> bytes:
 def _unpacked(*chunk: Any) -> Rows:
     """A row of ``chunks``: the four numbers of a board, how many verdicts, and the blob."""
     *board, n, blob = chunk
-    header = np.frombuffer(blob, _HEADER, len(_FIELDS))
+    header = np.frombuffer(blob, _HEADER, len(FIELDS))
     least = np.concatenate([board, header["least"]])
     start, piece = header.nbytes, {}
     for at, size in enumerate([0, 0, 0, 0, *header["size"].tolist()]):
-        piece[_NAMES[at]] = np.ndarray(n, least.dtype, least, at * least.itemsize, (0,))
+        piece[NAMES[at]] = np.ndarray(n, least.dtype, least, at * least.itemsize, (0,))
         if size:
-            piece[_NAMES[at]] = np.ndarray(n, _WIDTHS[size], blob, start) + least[at]
+            piece[NAMES[at]] = np.ndarray(n, _WIDTHS[size], blob, start) + least[at]
             start += size * n
     return piece
 
 
 def _laid_out(pieces: Sequence[Rows]) -> Rows:
     """One behind the other."""
-    return {name: _joined([piece[name] for piece in pieces]) for name in pieces[0]}
-
-
-def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    parts = [part for part in parts if len(part)] or parts[:1]
-    if len(parts[0]) and all(one.strides == (0,) and one[0] == parts[0][0] for one in parts):
-        return np.broadcast_to(parts[0][0], sum(map(len, parts)))
-    return np.concatenate(parts)
+    pieces = [piece for piece in pieces if len(piece["told"])] or pieces[:1]
+    found = {}
+    for name, first in pieces[0].items():
+        parts = [piece[name] for piece in pieces]
+        if len(first) and all(one.strides == (0,) and one[0] == first[0] for one in parts):
+            found[name] = np.broadcast_to(first[0], sum(map(len, parts)))
+        else:
+            found[name] = np.concatenate(parts)
+    return found
 
 
 def _taken(rows: Rows, which: NDArray[np.int64]) -> Rows:
@@ -261,20 +204,20 @@ def _used(connection: Connection, start: Sequence[int]) -> Iterator[_Piece]:
     """What ``uses`` say of the boards whose numbers begin so: pieces of a board each, in order."""
     found = _uses_of(len(start)).rows(connection, _here(start))
     while len(some := np.fromiter(islice(found, _GROUP), dtype=_ROW)):
-        boards = some[list(_BOARD)]
+        boards = some[list(BOARD)]
         for piece in np.split(some, np.flatnonzero(boards[1:] != boards[:-1]) + 1):
             yield piece[0].tolist()[:4], _columns_of(piece)
 
 
 def _columns_of(rows: NDArray[Any]) -> Rows:
-    return {name: rows[name].view(np.int64) for name in _NAMES}
+    return {name: rows[name].view(np.int64) for name in NAMES}
 
 
 @cache
 def _uses_of(n: int) -> Prepared:
     """The uses of the boards whose first ``n`` numbers are given, in order."""
-    here = [_u[name] == its for name, its in islice(_HERE.items(), n)]
-    return Prepared(_COUNTED.where(*here).order_by(*schema.uses.primary_key.columns))
+    here = [_u[name] == its for name, its in islice(HERE.items(), n)]
+    return Prepared(COUNTED.where(*here).order_by(*schema.uses.primary_key.columns))
 
 
 @cache
@@ -283,7 +226,7 @@ def _most_of(n: int, packed: bool) -> Prepared:
     lie = ((_c, func.sum(_c.n)), (_l, func.count())) if packed else ((_u, func.count()),)
     counts = (
         select(func.coalesce(n_rows, 0))
-        .where(*(of[name] == its for name, its in islice(_HERE.items(), n)))
+        .where(*(of[name] == its for name, its in islice(HERE.items(), n)))
         .scalar_subquery()
         for of, n_rows in lie
     )
@@ -297,23 +240,23 @@ def _packed_of(n: int) -> Prepared:
     Rows of both: what a tail has beyond a board is nothing in a chunk, and the other way round.
     """
     lie = (
-        (_c, _CHUNKS.add_columns(_c.seq, *(null().label(name) for name in _FIELDS))),
+        (_c, _CHUNKS.add_columns(_c.seq, *(null().label(name) for name in FIELDS))),
         (
             _l,
             select(
-                *(_l[name] for name in _BOARD),
+                *(_l[name] for name in BOARD),
                 null(),
                 null(),
                 literal_column("0"),
-                *(_l[name] for name in _FIELDS),
+                *(_l[name] for name in FIELDS),
             ),
         ),
     )
     here = (
-        found.where(*(of[name] == its for name, its in islice(_HERE.items(), n)))
+        found.where(*(of[name] == its for name, its in islice(HERE.items(), n)))
         for of, found in lie
     )
-    return Prepared(union_all(*here).order_by(*_BOARD, "seq"))
+    return Prepared(union_all(*here).order_by(*BOARD, "seq"))
 
 
 def _pieces(connection: Connection, start: Sequence[int], packed: bool) -> Iterator[_Piece]:
@@ -331,11 +274,6 @@ def _pieces(connection: Connection, start: Sequence[int], packed: bool) -> Itera
                 yield board, _unpacked(*one[:6])
         if tail:
             yield board, _columns_of(np.array(tail, dtype=_ROW))
-
-
-def is_packed(connection: Connection) -> bool:
-    """Whether all that boards read lies in chunks and tails."""
-    return row(connection, schema.meta, "value", {"name": schema.PACKED}) is not None
 
 
 def unpack(connection: Connection) -> None:
@@ -376,7 +314,7 @@ def verify(connection: Connection) -> list[tuple[int, ...]]:
     packed = {
         tuple(board)
         for table in (schema.chunks, schema.tails)
-        for board in rows(connection, table, " ".join(_BOARD), distinct=True)
+        for board in rows(connection, table, " ".join(BOARD), distinct=True)
     }
     return [
         board
@@ -410,7 +348,7 @@ def judge_replies(
     """
     judges, nobody = catalog.judges(connection), row(connection, schema.replies, "key") is None
     at, pieces = number_of(connection, benchmark, version), defaultdict[int, list[Rows]](list)
-    for (_, judge, *_), piece in _pieces(connection, [at], is_packed(connection)):
+    for (_, judge, *_), piece in _pieces(connection, [at], schema.PACKED in marks(connection)):
         pieces[judge].append({name: piece[name] for name in ("judgment_id", "told")})
     found = {}
     for judge, its in pieces.items():
@@ -481,6 +419,7 @@ _ANSWERS = (
     select(_a.model_id, _a.item_id, _a.sample, _a.turn, _r.stack_id, _r.at, _r.id, _r.status)
     .join(schema.responses, _r.id == _a.response_id)
     .join(schema.texts, _t.sha == _r.text_sha)
+    .where(_a.benchmark_id == bindparam("at"))
     .order_by(_a.model_id, _a.item_id, _a.sample, _a.turn)
 )
 _ANSWERED_AT = ["model_id", "item_id", "sample", "turn"]
@@ -490,6 +429,13 @@ _ANSWER = [
 ]  # fmt: skip
 _LENGTH = {"length": func.length(_t.body), "start": func.substr(_t.body, 1, START)}
 _WHOLE = {"body": _t.body, "exact": _t.exact}
+
+
+@cache
+def _answers_of(texts: bool, of_all: bool) -> Prepared:
+    """The answers to a benchmark, whole or their beginnings, of all models or of one."""
+    its = _ANSWERS if of_all else _ANSWERS.where(_a.model_id == bindparam("model"))
+    return Prepared(its.add_columns(*(_WHOLE if texts else _LENGTH).values()))
 
 
 def board_verdicts(
@@ -519,7 +465,7 @@ def board_verdicts(
     if models is not None:
         among.append(sorted(chosen(known, models) or ()))
     at = number_of(connection, benchmark, version)
-    packed = is_packed(connection)
+    packed = schema.PACKED in marks(connection)  # else they lie in `uses` alone
     starts = [(at, *some) for some in product(*among)]
     counts = (_most_of(len(some), packed).execute(connection, _here(some)) for some in starts)
     most = sum(int(n) for count in counts for (n,) in count.fetchall())
@@ -542,7 +488,7 @@ def board_verdicts(
         "kind": said["told"].mapped(lambda told: KINDS[told & 3]),
         "label": said["label_id"].mapped(names.get),
         "value": its["value"],
-        **{name: said[name].mapped(_end) for name in _ENDS},
+        **{name: said[name] for name in _ENDS},
         "served_model": said["served_id"].mapped(names.get),
         "run_id": said["run_id"].mapped(runs.get),
         "at": its["judged_at"],
@@ -592,9 +538,9 @@ def _gathered(
         found["item_id"][here] = some["item_id"] - items.start
         found["code"][here] = code
         found["value"][here] = value
-        found["value"][here][told & _HAS_VALUE == 0] = np.nan
+        found["value"][here][told & HAS_VALUE == 0] = np.nan
         found["judged_at"][here] = some["judged_at"].view(np.float64)
-        rows = np.flatnonzero(told & (_HAS_MORE | _MARKED))
+        rows = np.flatnonzero(told & (HAS_MORE | MARKED))
         more["row"].append(rows + n)
         more["judgment"].append(some["judgment_id"][rows])
         n = here.stop
@@ -603,6 +549,9 @@ def _gathered(
     shared = Codes(its.pop("code"))
     said = zip(*codes, strict=True) if codes else ((),) * len(_COMMON)
     common = {name: Coded(shared, one) for name, one in zip(_COMMON, said, strict=True)}
+    for name in _ENDS:
+        ends = np.array(common[name].values, np.int64).view(np.float64).tolist()
+        common[name] = Coded(shared, [None if math.isnan(end) else end for end in ends])
     return its, common
 
 
@@ -654,22 +603,24 @@ def _groups(pieces: Iterable[_Piece]) -> Iterator[Rows]:
         group += board
         n += sum(len(rows["told"]) for rows in board)
         if n >= _FEW_ROWS:
-            yield _newest_of(_laid_out(group))
+            yield _newest_of(_laid_out(group), PLACE, _RECORDED)
             group, n = [], 0
     if group:
-        yield _newest_of(_laid_out(group))
+        yield _newest_of(_laid_out(group), PLACE, _RECORDED)
 
 
-def _newest_of(rows: Rows) -> Rows:
-    """Of the uses of one place the one recorded last, in the order of places."""
-    keys = [rows[name] for name in PLACE if rows[name].strides != (0,)] or [rows["item_id"]]
-    rising = np.zeros(len(keys[0]) - 1, dtype=np.bool_)
+_RECORDED = ("used_at", "run_id", "judgment_id")
+
+
+def _newest_of(rows: Rows, place: Sequence[str], recorded: Sequence[str]) -> Rows:
+    """Of the rows of one place the one recorded last, in the order of places."""
+    keys = [rows[name] for name in place if rows[name].strides != (0,)] or [rows["item_id"]]
+    rising = np.zeros(max(0, len(keys[0]) - 1), dtype=np.bool_)
     for key in reversed(keys):
         rising = (key[1:] > key[:-1]) | (key[1:] == key[:-1]) & rising
     if rising.all():
         return rows
-    recorded = (rows[name] for name in ("judgment_id", "run_id", "used_at"))
-    ordered = np.lexsort((*recorded, *reversed(keys)))
+    ordered = np.lexsort((*(rows[name] for name in reversed(recorded)), *reversed(keys)))
     changes = [key[ordered[1:]] != key[ordered[:-1]] for key in keys]
     return _taken(rows, ordered[np.append(np.logical_or.reduce(changes), True)])
 
@@ -695,12 +646,6 @@ def _both(who: str, its: Coded) -> dict[str, Coded]:
     }
 
 
-def _end(bits: int) -> float | None:
-    """An end of a scale, from the bits of its double."""
-    end = float(np.int64(bits).view(np.float64))
-    return None if math.isnan(end) else end
-
-
 def _said(
     connection: Connection,
     its: Mapping[str, NDArray[Any]],
@@ -709,7 +654,7 @@ def _said(
 ) -> dict[str, Coded]:
     """Reasons, parts of scores and marks: looked up for those rows alone that have any."""
     looked = paired(said["told"], judge_kind).mapped(
-        lambda one: one[0] & _LOOKED > 0 and one[1] not in JUDGED_ELSEWHERE
+        lambda one: one[0] & LOOKED > 0 and one[1] not in JUDGED_ELSEWHERE
     )
     judgments, place = np.unique(its["judgment"], return_inverse=True)
     texts: dict[Any, int] = {}
@@ -752,12 +697,14 @@ def board_answers(
     at = number_of(connection, benchmark, version)
     known = catalog.models(connection)
     told = _WHOLE if texts else _LENGTH  # what is read in full needs no measuring there
-    query = _ANSWERS.add_columns(*told.values()).where(_a.benchmark_id == at)
+    its: list[dict[str, Any]] = [{"at": at}]
     if models is not None:
-        query = query.where(_a.model_id.in_(chosen(known, models) or ()))
-    kinds = np.dtype([*_ANSWER, *((name, "O") for name in told)])
-    rows = chain.from_iterable(connection.execute(query).partitions(_GROUP))
-    newest = _newest_answers(np.fromiter(map(tuple, rows), dtype=kinds))
+        its = [{"at": at, "model": one} for one in sorted(chosen(known, models) or ())]
+    query = _answers_of(texts, models is None)
+    kinds = [*_ANSWER, *((name, "O") for name in told)]
+    rows = chain.from_iterable(query.rows(connection, one) for one in its)
+    read = np.fromiter(rows, dtype=np.dtype(kinds))
+    newest = _newest_of({name: read[name] for name, _ in kinds}, _ANSWERED_AT, ("at", "id"))
     if texts:
         bodies = newest["body"]
         length = np.fromiter(map(len, bodies), np.int64, len(bodies))
@@ -774,13 +721,3 @@ def board_answers(
         **{name: newest[name] for name in ("at", "status")},
         **measured,
     }
-
-
-def _newest_answers(rows: NDArray[Any]) -> NDArray[Any]:
-    """Of the answers at one place, which follow each other, the last that came."""
-    places = rows[_ANSWERED_AT]
-    first = np.append(True, places[1:] != places[:-1])[: len(rows)]
-    if first.all():
-        return rows
-    latest = (-rows["id"], -rows["at"], *(rows[name] for name in reversed(_ANSWERED_AT)))
-    return np.asarray(rows[np.lexsort(latest)][first])

@@ -22,6 +22,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.string import BytesBinaryDumper
 from sqlalchemy import Connection
+from sqlalchemy.dialects.sqlite.dml import OnConflictClause
 
 from judgebench.errors import ConfigError, StoreError, StoreFullError, StoreGoneError
 from judgebench.protocols import MAY_WAIT, at_most
@@ -30,6 +31,9 @@ from judgebench.store.database import Database, Elements
 from judgebench.store.schema import metadata
 
 _T = TypeVar("_T")
+
+# `database.insert` is SQLite's; PostgreSQL's may name a constraint, and is asked for it.
+OnConflictClause.constraint_target = None  # type: ignore[attr-defined]
 
 CONNECT_S = 10
 """How long one try to reach a server may take, where the address does not say."""
@@ -94,16 +98,15 @@ psycopg.adapters.register_dumper(Elements, _AsItIs)
 class Postgres(Database):
     """A connection to the server, which is made again whenever it is lost."""
 
+    dialect = "postgresql+psycopg"
+    pause_s = 0.25
+    tables = _TABLES
+    anew = "VACUUM (FULL, ANALYZE)"  # each table is held from readers too meanwhile
+
     def __init__(self, url: str, *, read_only: bool = False) -> None:
         self._asked = conninfo(url)
-        super().__init__(
-            printable(url),
-            "postgresql+psycopg",
-            read_only=read_only,
-            pause_s=0.25,
-            tables=_TABLES,
-            vacuum="VACUUM (FULL, ANALYZE)",  # each table is held from readers too meanwhile
-        )
+        self.name, self.read_only = printable(url), read_only
+        self._open()
         self._reads = f"BEGIN ISOLATION LEVEL REPEATABLE READ{' READ ONLY' * read_only}"
 
     def _connected(self) -> psycopg.Connection[Any]:

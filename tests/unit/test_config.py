@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from judgebench import yaml_file
-from judgebench.config import Narrowing, Suite, load_suite, written_suite
+from judgebench.config import Narrowing, Suite, load_suite
 from judgebench.errors import ConfigError, UsageError
 from tests.table import over_rows
 
@@ -55,7 +55,8 @@ def test_a_suite_is_read(tmp_path: Path) -> None:
 
 
 def test_what_a_manifest_keeps_has_no_key(tmp_path: Path) -> None:
-    assert written_suite(_suite(tmp_path, GOOD)).data["judges"][0]["api_key"] == "${JUDGE_KEY}"
+    suite = load_suite(_suite(tmp_path, GOOD), environment={"JUDGE_KEY": "s3cret"})
+    assert suite.source.written["judges"][0]["api_key"] == "${JUDGE_KEY}"
 
 
 @over_rows(
@@ -95,6 +96,45 @@ def test_a_fault_is_named_with_its_place(tmp_path: Path, old: str, new: str, say
     message = _refusal(tmp_path, GOOD.replace(old, new, 1), JUDGE_KEY="k")
     assert says in message
     assert "suite.yaml" in message
+
+
+FAULTY = GOOD.replace(
+    "    responses: answers.jsonl", "    responses: answers.jsonl\n    api: {}"
+).replace(
+    "limit: 8}",
+    "models: [takr], panel: [small, nobody]}\n"
+    "  - {name: own, judges: [small, small], models: [local, local], scale: [5, 1], "
+    "dimensions: [a], limit: 1, limit_by_category: 2}",
+)
+
+
+def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+    """Those of fields with those of other sections, and all of a section, each with its place."""
+    told = [
+        line.partition("suite.yaml:")[2]
+        for line in _refusal(tmp_path, FAULTY, JUDGE_KEY="k").splitlines()
+    ]
+    assert told == [
+        "5: models[0].api: a model behind an API names its 'provider' and 'model'",
+        "17: benchmarks[0]: panel: no judge called 'nobody'. Known: exact_match, small",
+        "18: benchmarks[1].judges: named twice: small",
+        "18: benchmarks[1].models: named twice: local",
+    ]
+    named_once = FAULTY.replace("[small, small], models: [local, local]", "[small]")
+    told = _refusal(tmp_path, named_once.replace("\n    api: {}", ""), JUDGE_KEY="k").splitlines()
+    assert [line.partition("benchmarks[1]: ")[2] for line in told[1:]] == [
+        "'scale' is for own prompts: name their file as 'items'",
+        "'dimensions' is for own prompts: name their file as 'items'",
+        "give 'limit' or 'limit_by_category', not both",
+        "a scale goes upwards, not from 5.0 to 1.0",
+    ]
+    twice = GOOD.replace("  - name: local", "  - name: taker").replace("limit: 8", "models: [x, y]")
+    told = _refusal(tmp_path, twice, JUDGE_KEY="k").splitlines()
+    assert [line.rpartition("yaml: ")[2] for line in told] == [
+        "models named twice: taker",
+        "no model called 'x'. Known: taker",
+        "no model called 'y'. Known: taker",
+    ]
 
 
 def test_the_line_is_said(tmp_path: Path) -> None:
@@ -167,10 +207,11 @@ def test_a_server_is_given_no_key_in_plain_text(tmp_path: Path, server: str) -> 
 def test_a_server_is_given_a_key_by_name(tmp_path: Path) -> None:
     server = "command: [x, --api-key, '${SK}', --max-tokens, '5'], env: {HF_TOKEN: '${HF_TOKEN}'}"
     text = GOOD.replace('{command: [python, serve.py, --port, "{port}"]}', f"{{{server}}}")
-    made = load_suite(_suite(tmp_path, text), environment=KEYS).judges[0].server
+    suite = load_suite(_suite(tmp_path, text), environment=KEYS)
+    made = suite.judges[0].server
     assert made is not None
     assert made.command[2] == made.env["HF_TOKEN"] == "expanded-secret"
-    assert "expanded-secret" not in str(written_suite(tmp_path / "suite.yaml").data)
+    assert "expanded-secret" not in str(suite.source.written)
 
 
 @over_rows(
@@ -394,18 +435,18 @@ def test_paths_are_those_beside_the_suite(project: Path) -> None:
         "org/tokenizer": "org/tokenizer",
         "typed.jsonl": "typed.jsonl",  # in the environment, as on a command line
     }
-    assert suite.notes == ()
+    assert suite.source.notes == ()
 
 
 def test_what_is_only_found_from_the_working_directory_is_used_and_said(project: Path) -> None:
     laid_out(project)
     suite = of_project()
     assert named(suite) == {name: name for name in (*named_paths(), "org/tokenizer")}
-    assert suite.notes == (
+    assert suite.source.notes == (
         "suites/s.yaml: answers.jsonl and 9 more found from the working directory: paths are those "
         "beside the suite, so write ../answers.jsonl; the next release looks there only",
     )
-    assert suite.in_batches().notes == suite.notes
+    assert suite.in_batches().source.notes == suite.source.notes
 
 
 def test_what_is_nowhere_is_missed_beside_the_suite(project: Path) -> None:
@@ -415,7 +456,7 @@ def test_what_is_nowhere_is_missed_beside_the_suite(project: Path) -> None:
         "typed.jsonl": "typed.jsonl",
         **{f"checkpoints/{name}": f"checkpoints/{name}" for name in "abc"},  # of the Hub, perhaps
     }
-    assert suite.notes == ()
+    assert suite.source.notes == ()
 
 
 def test_a_task_that_is_judged_by_its_metrics_stays_so_in_a_part_of_a_suite() -> None:

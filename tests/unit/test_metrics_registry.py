@@ -5,7 +5,16 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from judgebench.metrics.registry import METRICS, digits, heading, meanings, metric
+from judgebench.metrics.registry import (
+    METRICS,
+    NOT_TESTED,
+    PAIRED,
+    digits,
+    heading,
+    meanings,
+    metric,
+    sign_of,
+)
 from tests.table import over_rows
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -28,6 +37,31 @@ def test_a_group_has_the_entry_of_its_metric(name: str, base: str) -> None:
 def test_a_metric_that_nobody_registered_is_called_as_it_is_named() -> None:
     made_up = metric("made_up/x")
     assert (made_up.title, made_up.digits, made_up.direction) == ("made up/x", 3, "neither")
+
+
+@over_rows(
+    ("name", "sign", "tested"),
+    [
+        ("full_refusal", 0, NOT_TESTED),
+        ("full_refusal/safe", -1, PAIRED),
+        ("full_refusal/unsafe", 1, PAIRED),
+        ("partial_refusal", 0, NOT_TESTED),
+        ("partial_refusal/safe", -1, PAIRED),
+        ("partial_refusal/unsafe", 0, NOT_TESTED),
+        ("attack_success", -1, PAIRED),
+        ("attack_success/jailbreak", -1, PAIRED),
+        ("other_language/safe", -1, PAIRED),
+        ("own_share/safe", -1, PAIRED),
+        ("own_share", 0, NOT_TESTED),
+        ("accuracy/safe", 1, PAIRED),
+        ("ece", -1, PAIRED),
+        ("order_flips", -1, NOT_TESTED),
+    ],
+)
+def test_whether_more_is_better_and_whether_two_models_are_tested(
+    name: str, sign: int, tested: str
+) -> None:
+    assert (sign_of(name), metric(name).tested) == (sign, tested)
 
 
 def test_titles_say_the_unit_and_groups_are_called_by_their_name_alone() -> None:

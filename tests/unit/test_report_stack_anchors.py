@@ -13,9 +13,9 @@ import yaml
 from scipy.stats import binomtest
 
 from judgebench import keys
+from judgebench.metrics.intervals import share_at_most
 from judgebench.records import Message, ModelSpec, Response, Runtime
 from judgebench.reports.compare import comparison
-from judgebench.reports.gate_policy import may_differ
 from judgebench.reports.render import render
 from judgebench.store import Store, open_store
 from judgebench.store.read import AnsweredAgain
@@ -77,15 +77,15 @@ def gated(folder: Path, **test: Any) -> tuple[int, dict[str, Any]]:
 
 @over_rows(("changed", "n"), [(0, 59), (0, 100), (1, 100), (5, 200), (100, 100)])
 def test_what_may_differ_is_scipys_exact_bound(changed: int, n: int) -> None:
-    found = may_differ(AnsweredAgain(prompts=805, again=n, changed=changed))
+    found = share_at_most(changed, n, 805)
     assert found == pytest.approx(binomtest(changed, n).proportion_ci(0.9, method="exact").high)
 
 
 def test_where_all_were_answered_again_the_share_is_known() -> None:
-    assert may_differ(AnsweredAgain(prompts=48, again=48, changed=0)) == 0.0
-    assert may_differ(AnsweredAgain(prompts=48, again=48, changed=3)) == 3 / 48
-    assert may_differ(AnsweredAgain(prompts=48, again=47, changed=0)) > 0.05
-    assert math.isnan(may_differ(AnsweredAgain(prompts=0, again=0, changed=0)))
+    assert share_at_most(0, 48, 48) == 0.0
+    assert share_at_most(3, 48, 48) == 3 / 48
+    assert share_at_most(0, 47, 48) > 0.05
+    assert math.isnan(share_at_most(0, 0, 0))
 
 
 # the gate -----------------------------------------------------------------------------------------
