@@ -222,12 +222,13 @@ class Detector:
 
     Most texts hold none of them, and to know that takes a hundredth of the time of a pattern. A
     match lies within ``_BEFORE`` and ``_AFTER`` characters of its word; neighbours share a look.
+    It is compiled when a text first holds one of them: in most runs none does.
     """
 
     flag: str
     words: frozenset[str]
     signs: frozenset[str]
-    pattern: re.Pattern[str]
+    pattern: str
 
     def finds(self, lowered: str, there: Set[str]) -> bool:
         """Whether the pattern is near one of the words and signs of a text."""
@@ -237,17 +238,16 @@ class Detector:
         return any(self._finds_near(word, lowered) for word in its)
 
     def _finds_near(self, word: str, lowered: str) -> bool:
-        at = lowered.find(word)
+        pattern, at = re.compile(self.pattern, re.MULTILINE), lowered.find(word)
         while at >= 0:
-            if self.pattern.search(lowered, max(0, at - _BEFORE), at + _STEP + _AFTER):
+            if pattern.search(lowered, max(0, at - _BEFORE), at + _STEP + _AFTER):
                 return True
             at = lowered.find(word, at + _STEP)
         return False
 
 
 def _detector(flag: str, *patterns: str, words: str = "", signs: str = "") -> Detector:
-    pattern = re.compile("|".join(patterns), re.MULTILINE)
-    return Detector(flag, frozenset(words.split()), frozenset(signs.split()), pattern)
+    return Detector(flag, frozenset(words.split()), frozenset(signs.split()), "|".join(patterns))
 
 
 _JUDGE = (
