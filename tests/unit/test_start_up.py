@@ -89,6 +89,29 @@ def test_a_run_loads_nothing_that_few_runs_need() -> None:
     assert not loaded & {"natsort", "psutil", "urllib.request", "http.client", "regex", "jinja2"}
 
 
+def test_a_run_loads_no_report_that_it_may_not_have() -> None:
+    assert not _loaded_with("judgebench.reports.run_boards") & {
+        *("judgebench.reports.agreement", "judgebench.reports.confidence"),
+        *("judgebench.metrics.agreement", "judgebench.metrics.paired", "judgebench.metrics.probes"),
+    }
+
+
+def test_a_plan_loads_nothing_of_earlier_verdicts() -> None:
+    """Where there are none: `judgebench plan` is said first of all."""
+    assert not _loaded_with("judgebench.execution.forecast", "judgebench.reports.plan") & {
+        *("judgebench.reports.model_pairs", "judgebench.reports.board_data"),
+        *("judgebench.reports.gate_suggest", "judgebench.metrics.paired"),
+    }
+
+
+def _loaded_with(*modules: str) -> set[str]:
+    code = f"import sys, {', '.join(modules)}; print(' '.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert loaded.issuperset(modules)
+    return loaded
+
+
 def test_what_shows_boards_computes_in_threads_of_its_own() -> None:
     """Unless somebody says otherwise; what starts others' programs hands them nothing of it."""
 
