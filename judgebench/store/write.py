@@ -18,7 +18,14 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
+from contextlib import (
+    AbstractContextManager,
+    ExitStack,
+    closing,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache, partial
 from glob import escape
@@ -26,7 +33,7 @@ from io import FileIO
 from operator import add
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, NamedTuple, TextIO, TypeAlias
+from typing import Any, ClassVar, NamedTuple, Self, TextIO, TypeAlias
 
 from sqlalchemy import (
     ColumnElement,
@@ -341,6 +348,7 @@ class Writing(Asked):
         What went wrong: then nothing is written.
     """
 
+    in_write: ClassVar[bool] = True
     begin: Callable[[], Connection]
     numbers: Numbers
     failed: BaseException | None = None
@@ -487,7 +495,10 @@ class Writing(Asked):
         """Returns the model's key. Name and tags are labels, of which the newest are shown."""
         key = keys.model_key(spec)
         self._more[schema.models, key] = {"short": key.hex()[:12], "spec": spec_json(spec)}
-        self._name(_NAME_MODEL, {"here_model_id": key, "name": name, "tags": to_json(tags)})
+        self._alone(_NAME_MODEL, key)
+        self._new.rows[_NAME_MODEL].append(
+            {"here_model_id": key, "name": plain("the name", name), "tags": to_json(tags)}
+        )
         return key
 
     def put_judge(self, name: str, spec: JudgeSpec) -> bytes:
@@ -499,14 +510,9 @@ class Writing(Asked):
             "official_prompt": spec.official_prompt,
             "spec": spec_json(spec),
         }
-        self._name(_NAME_JUDGE, {"here_judge_id": key, "name": name})
+        self._alone(_NAME_JUDGE, key)
+        self._new.rows[_NAME_JUDGE].append({"here_judge_id": key, "name": plain("the name", name)})
         return key
-
-    def _name(self, naming: Prepared, row: dict[str, Any]) -> None:
-        whose, name, *_ = row.values()
-        plain("the name", name)
-        self._alone(naming, whose)
-        self._new.rows[naming].append(row)
 
     def put_items(self, items: Sequence[Item]) -> None:
         """Raises `InputError` for an item whose question, references or category have changed.
@@ -709,13 +715,19 @@ class Writing(Asked):
     # runs and what is said of them ----------------------------------------------------------------
 
     def start_run(self, manifest: RunManifest) -> None:
-        row = {"run_id": plain("the run id", manifest.id), **_run_columns(manifest)}
+        row = {
+            "run_id": plain("the run id", manifest.id),
+            "started": manifest.started,
+            "state": manifest.state,
+            "manifest": spec_json(manifest),
+        }
         if self._insert(schema.runs, row) is None:
             raise StoreError(f"a run {manifest.id!r} was started before; give this one another id")
 
     def update_run(self, manifest: RunManifest) -> None:
         this = update(schema.runs).where(schema.runs.c.run_id == manifest.id)
-        if not self.flush().execute(this.values(**_run_columns(manifest))).rowcount:
+        now = {"state": manifest.state, "manifest": spec_json(manifest)}
+        if not self.flush().execute(this, now).rowcount:
             raise StoreError(f"the store has no run {manifest.id!r}; start_run() must come first")
 
     def put_batch(self, batch: Batch, requests: Mapping[bytes, Request]) -> None:
@@ -852,9 +864,13 @@ class Writing(Asked):
 
     # what is read on the way --------------------------------------------------------------------
 
-    def _read(self, query: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """With what was put before."""
-        return query(self.flush(), *args, **kwargs)
+    @property
+    def _database(self) -> Self:
+        """What is read: this write itself, with what was put before."""
+        return self
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        return nullcontext(self.flush())
 
     def current_at(self, place: VerdictSlot) -> tuple[bytes, Verdict] | None:
         """What counts at one place now: what is put next follows it, whoever else writes.
@@ -863,14 +879,6 @@ class Writing(Asked):
         """
         at = self._numbered(self._place(place)).values()
         return current_at(self.flush(), dict(zip(PLACE, at, strict=True)))
-
-
-def _run_columns(manifest: RunManifest) -> dict[str, Any]:
-    return {
-        "started": manifest.started,
-        "state": manifest.state,
-        "manifest": spec_json(manifest),
-    }
 
 
 # items ------------------------------------------------------------------------------------------
