@@ -167,22 +167,22 @@ _ONE = (str, bytes, int, float)
 _COMPARED = {"!": ne, "<": lt, ">": gt}
 
 
+@dataclass(slots=True)
 class _Paths:
     """Tables joined to one, each by the path of references that leads to it."""
 
-    def __init__(self, table: Table) -> None:
-        self.source: FromClause = table
-        self._at: dict[str, FromClause] = {"": table}
+    source: FromClause
+    at: dict[str, FromClause]
 
     def to(self, path: str) -> FromClause:
-        if path not in self._at:
+        if path not in self.at:
             column = self.column(path, refers=True)
             there = REFERS[column.name].alias()
             missing = "." in path or column.nullable or not column.foreign_keys
             here = next(iter(there.primary_key)) == column
             self.source = self.source.join(there, here, isouter=missing)
-            self._at[path] = there
-        return self._at[path]
+            self.at[path] = there
+        return self.at[path]
 
     def column(self, path: str, *, refers: bool = False) -> Any:
         """The column at the end of a path, or the one that leads to what is there."""
@@ -220,7 +220,7 @@ def asking(
     after: int = 0,
 ) -> Select[Any]:
     """What `rows` asks; ``where`` are paths, and whether several values may be at their end."""
-    paths = _Paths(table)
+    paths = _Paths(table, {"": table})
     shown = [one for word in columns.split() for one in paths.shown(word)]
     wanted: list[Any] = []
     few: dict[str, list[Any]] = {}

@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from copy import copy
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from itertools import count, islice, repeat
 from struct import Struct
@@ -335,6 +336,7 @@ def in_columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
     return {name: [row[name] for row in rows] for name in rows[0]}
 
 
+@dataclass(slots=True, eq=False)
 class Prepared:
     """A statement of every single call, compiled once and handed to the driver as it is.
 
@@ -343,9 +345,8 @@ class Prepared:
     of them. What the database says against it comes as the driver's own error.
     """
 
-    def __init__(self, statement: Executable) -> None:
-        self._statement: Any = statement.inline() if isinstance(statement, Insert) else statement
-        self._known: dict[tuple[Any, ...], tuple[str, Row, Any]] = {}
+    statement: Executable
+    _known: dict[tuple[Any, ...], tuple[str, Row, Any]] = field(default_factory=dict)
 
     def put_all(self, connection: Connection, columns: Mapping[str, Sequence[Any]]) -> None:
         """Once for each row, given by columns (`in_columns`). A server is asked once for all."""
@@ -417,7 +418,10 @@ class Prepared:
         if (engine, names, given) not in self._known:
             style = "named" if engine == "sqlite" else "pyformat"
             dialect: Any = type(connection.dialect)
-            compiled = self._statement.compile(
+            statement: Any = self.statement
+            if isinstance(statement, Insert):
+                statement = statement.inline()
+            compiled = statement.compile(
                 dialect=dialect(paramstyle="qmark" if given == "in order" else style),
                 column_keys=list(names),
             )

@@ -425,7 +425,7 @@ def test_a_process_killed_while_others_hold_the_store_loses_nothing_it_had_for_a
         )
         assert child.stdin
         assert child.stdout
-        place = store._journal._place
+        place = store._journal.place
         with store.transaction():
             child.stdin.write("go\n")
             child.stdin.flush()
