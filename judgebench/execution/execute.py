@@ -751,8 +751,7 @@ def evaluate(
         nullcontext(list) if ray is None else _on_ray(ray, store, pool) as warnings,
         under_way(work, store, pool) as outcome,
     ):
-        told = ProgressRecorder(progress, store, outcome.manifest, gpus=outcome.gpus)
-        run = Run(outcome, store, told, pool)
+        run = Run(outcome, store, ProgressRecorder(progress, store, outcome), pool)
         if store.is_leased(FORGETTING):  # what is planned must still be there when it is used
             with store.lease(FORGETTING, on_wait=run.progress.say):
                 pass
@@ -820,8 +819,7 @@ def confirm(
         nullcontext(list) if ray is None else _on_ray(ray, store, pool) as warnings,
         under_way(work, store, pool) as outcome,
     ):
-        told = ProgressRecorder(progress, store, outcome.manifest, gpus=outcome.gpus)
-        run = Run(outcome, store, told, pool)
+        run = Run(outcome, store, ProgressRecorder(progress, store, outcome), pool)
         for group in groups(list({a.key: a for a in assignments.values()}.values())):
             calls: dict[str, tuple[JudgeAssignment, list[JudgeCall]]] = {}
             for one, assignment in assignments.items():
@@ -885,7 +883,7 @@ class Run:
         }
         manifest = self.outcome.manifest
         manifest = replace(manifest, configuration={**manifest.configuration, PLANS: plans})
-        self.outcome.manifest = self.progress.manifest = manifest
+        self.outcome.manifest = manifest
         self.store.update_run(manifest)
 
     def _call_ended(self, key: bytes, waits: bool) -> None:

@@ -354,7 +354,8 @@ class Prepared:
             self._of_columns(connection, columns)
             return
         # By name takes twice as long.
-        sql, constants, order = self._sql(connection, tuple(columns), "in order")
+        known = self._known.get(("sqlite", tuple(columns), "in order"))
+        sql, constants, order = known or self._sql(connection, tuple(columns), "in order")
         given = {**{name: repeat(value) for name, value in constants.items()}, **columns}
         driver: Any = connection.connection.dbapi_connection
         with closing(driver.cursor()) as cursor:
