@@ -23,7 +23,15 @@ from numpy.typing import NDArray
 
 from judgebench.metrics.confidence import Confidences, Floats, Statistic, statistics
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.paired import BASELINE, CANDIDATE, PairedModels, PairedTests, compare
+from judgebench.metrics.paired import (
+    BASELINE,
+    CANDIDATE,
+    PairedModels,
+    PairedTests,
+    View,
+    compare,
+    in_views,
+)
 from judgebench.metrics.registry import sign_of
 from judgebench.plain_text import counted
 from judgebench.stats.calibration_error import (
@@ -76,26 +84,20 @@ def of_confidences(
         return pair, compare(pair, alpha=alpha, seed=intervals.seed)
     tests = _Tests(sets, metric, alpha, intervals)
     why_not = tests.why_undefined()
-    observed, (candidate, baseline) = tests.test("observed", "observed")
-    lacks = bool(pair.missing.any())
-    worst = best = None
-    if lacks and why_not is None and metric != "alignment":
-        low_high, high_low = (tests.test(*ends)[0] for ends in (("low", "high"), ("high", "low")))
-        worst, best = (low_high, high_low) if pair.higher_is_better else (high_low, low_high)
+    bounded = why_not is None and metric != "alignment"
+
+    def tested(view: View) -> PairedTest:
+        lower: tuple[End, End] = ("low", "high")
+        ends = lower if (view == "worst") == pair.higher_is_better else lower[::-1]
+        return tests.test(*ends)[0]
+
     without = int(pair.missing.sum())
     lack = f"{counted(without, 'answer')} {'lacks' if without == 1 else 'lack'}"
-    compared = PairedTests(
-        observed=observed,
-        worst=worst,
-        best=best,
-        bounded=not lacks or worst is not None,
-        candidate=candidate,
-        baseline=baseline,
-        why_unbounded=(
-            f"{lack} a label or a confidence, and nothing bounds what "
-            f"{'it' if without == 1 else 'they'} would do to {metric}"
-        ),
-    )
+    compared = in_views(
+        pair, *tests.test("observed", "observed"), tested if bounded else None,
+        f"{lack} a label or a confidence, and nothing bounds what "
+        f"{'it' if without == 1 else 'they'} would do to {metric}",
+    )  # fmt: skip
     return replace(pair, why_not=why_not), compared
 
 
