@@ -23,13 +23,12 @@ from judgebench.config import (
     Suite,
     check,
     load_suite,
-    written_suite,
 )
 from judgebench.errors import ConfigError, InputError, UsageError, refuse_unknown, unknown_name
 from judgebench.execution.execute import Run
 from judgebench.execution.forecast import Range, plan_calls, total_cost
 from judgebench.execution.gpus import placed
-from judgebench.execution.manifest import Outcome, under_way
+from judgebench.execution.manifest import Outcome, ProgressRecorder, under_way
 from judgebench.execution.plan import Answers, JudgeCall, judge_calls, stack_of, with_before
 from judgebench.execution.pool import ProviderPool, groups
 from judgebench.execution.recheck import answers_at
@@ -135,7 +134,7 @@ def section_of(
         registry.include_of_suite(found.include_path)
         config = _section(found, judge, benchmark)
         return JudgedSection(
-            suite=found, written=written_suite(suite).data, asked=resolved_benchmark(config)
+            suite=found, written=found.source.written, asked=resolved_benchmark(config)
         )
     wanted = None if benchmark is None else benchmark.partition("@")[0]
     fits = [
@@ -194,7 +193,7 @@ def _of_store(store: Store, config: BenchmarkConfig, data_sha: str) -> ResolvedB
         raise ConfigError(f"{store.name} does not hold the questions of {config.name}")
     questions = tuple(store.items(config.name, version))
     benchmark = own_benchmark(config, questions)
-    items = tuple(benchmark.items())
+    items = tuple(benchmark.data.items)
     return ResolvedBenchmark(config=config, benchmark=benchmark, items=items, every_item=items)
 
 
@@ -290,7 +289,7 @@ def ask_judges(
                 for name, spec in material.models.items():
                     store.put_model(name, spec)
                 store.put_responses(material.responses)
-        run = Run(outcome, store, progress, pool)
+        run = Run(outcome, store, ProgressRecorder(progress, store, outcome), pool)
         for judges in groups(work.assignments, side_by_side=pool.side_by_side):
             queues, total = [], 0
             for judge in judges:
@@ -501,7 +500,7 @@ def try_out(
     total = sum(len(own) for _, own in calls)
     work = replace(work, written={**work.written, "trial": total})
     with under_way(work, store, pool) as outcome:
-        run = Run(outcome, store, progress, pool)
+        run = Run(outcome, store, ProgressRecorder(progress, store, outcome), pool)
         queues = [
             run.queue(
                 assignment.title,

@@ -292,7 +292,7 @@ def test_sets_weigh_what_they_have_in_full_where_the_data_is_here(
 ) -> None:
     from judgebench.benchmarks.folder import load_benchmark
 
-    items = load_benchmark("trivia_judging_mini").items()
+    items = load_benchmark("trivia_judging_mini").data.items
     sets = sorted({str(item.category) for item in items})[:2]
     chosen = [[i.id for i in items if i.category == name][:3] for name in sets]
     rows = []
