@@ -507,7 +507,7 @@ def paired_verdicts(columns: Columns) -> PairedVerdicts:
         judge_of=judge_of,
         pair_of=pair_of,
         order_of=(opponent_first != flipped).astype(np.int64),
-        repeat_of=numbers(known("repeat", 0), int).astype(np.int64),
+        repeat_of=numbers(known("repeat", 0), int, int),
         p=np.where(flipped, 1.0 - values, values),
     )
 

@@ -22,7 +22,6 @@ from judgebench.columns import (
     numbers,
     paired,
     select_rows,
-    values_in,
 )
 from judgebench.columns import coded as as_codes
 from judgebench.errors import InputError, UsageError, unknown_name
@@ -231,7 +230,7 @@ def units_of(items: tuple[str, ...], columns: Columns) -> tuple[tuple[str, ...],
     """
     if "unit" not in columns:
         return items, np.arange(len(items))
-    said = values_in(paired(columns["item_id"], columns["unit"]))
+    said = counted(columns["item_id"], columns["unit"])
     unit = {item: one for item, one in said if one is not None}  # a panel's rows do not say
     first: dict[Any, str] = {}
     named = [first.setdefault(unit.get(item, item), item) for item in items]
@@ -273,7 +272,7 @@ def coded(values: Column, among: Iterable[Any] = ()) -> tuple[tuple[Any, ...], I
 def _coded(values: Column, among: Iterable[Any] = ()) -> tuple[tuple[Any, ...], Ints]:
     """As `coded`, in as few bytes as hold them: millions of rows have several of these at once."""
     given = as_codes(values)
-    names = tuple(sorted({*values_in(given), *among}))
+    names = tuple(sorted({*counted(given), *among}))
     place = {name: code for code, name in enumerate(names)}
     kind = np.min_scalar_type(-1 - len(names))
     code_of: NDArray[Any] = np.array([place.get(one, -1) for one in given.values], dtype=kind)
