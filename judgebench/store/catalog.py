@@ -167,12 +167,12 @@ _ONE = (str, bytes, int, float)
 _COMPARED = {"!": ne, "<": lt, ">": gt}
 
 
+@dataclass
 class _Paths:
     """Tables joined to one, each by the path of references that leads to it."""
 
-    def __init__(self, table: Table) -> None:
-        self.source: FromClause = table
-        self._at: dict[str, FromClause] = {"": table}
+    source: FromClause
+    _at: dict[str, FromClause]
 
     def to(self, path: str) -> FromClause:
         if path not in self._at:
@@ -220,7 +220,7 @@ def asking(
     after: int = 0,
 ) -> Select[Any]:
     """What `rows` asks; ``where`` are paths, and whether several values may be at their end."""
-    paths = _Paths(table)
+    paths = _Paths(table, {"": table})
     shown = [one for word in columns.split() for one in paths.shown(word)]
     wanted: list[Any] = []
     few: dict[str, list[Any]] = {}
