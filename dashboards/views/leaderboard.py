@@ -23,10 +23,9 @@ from long_text import verbatim
 from streamlit.delta_generator import DeltaGenerator
 
 from judgebench import explore
-from judgebench.metrics.failed_rows import ONE_ORDER
 from judgebench.metrics.win_rate import LENGTH_CONTROLLED, WIN_RATE
 from judgebench.reports.board import Board
-from judgebench.reports.board_tables import EXCLUDED, EXPLAINED, Leaderboard
+from judgebench.reports.board_tables import EXCLUDED, EXPLAINED, ONE_ORDER, Leaderboard
 from judgebench.store import Store
 
 PLACE = ("Results", 20)

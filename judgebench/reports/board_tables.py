@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from judgebench.columns import grouped
 from judgebench.errors import UsageError
 from judgebench.metrics.constant_answers import AVG_LENGTH
-from judgebench.metrics.failed_rows import ONE_ORDER, why_missing
+from judgebench.metrics.failed_rows import ONE_ORDER as ONE_ORDER
+from judgebench.metrics.failed_rows import why_missing
 from judgebench.metrics.measures import STANDARD_ERROR
 from judgebench.metrics.registry import digits, heading, package_entries, sign_of
 from judgebench.metrics.registry import metric as entry

@@ -1,18 +1,22 @@
-"""Leaderboards: the models of a benchmark, ranked, one board for each judge and what it says."""
+"""Leaderboards: the models of a benchmark, ranked, one board for each judge and what it says.
+
+And what somebody asks of them (`BoardRequest`): which benchmarks, models, metrics, and in which
+order. As one value it can be written down and asked again.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from importlib import import_module
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from judgebench.columns import counted, grouped
-from judgebench.config import Panel
-from judgebench.errors import UsageError
+from judgebench.config import LM_EVAL_GROUPS, Panel
+from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.accuracy import NO_ONE_NUMBER, accuracies
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.constant_answers import AVG_LENGTH, AVG_WORDS, answer_lengths
@@ -46,11 +50,15 @@ from judgebench.reports.boards import (
     BenchmarkRef,
     Columns,
     benchmark_ref,
+    disambiguate,
     find_judges,
     judge_line,
     panel_line,
+    panels_in,
+    parse_panel,
 )
 from judgebench.reports.estimates import best_first
+from judgebench.reports.task_groups import Group, group_boards
 from judgebench.stats.resample import effective_n
 from judgebench.stats.style_control import Definition
 from judgebench.store import Store
@@ -576,3 +584,226 @@ def said_of_style(one: StyleBoard, unit: str) -> list[str]:
         "no ranks by them: it was not measured how often such sets of ranks hold",
         *([f"style-controlled: {NO_STYLE_INTERVAL}"] if no_interval else []),
     ]
+
+
+# what is asked -----------------------------------------------------------------------------------
+
+BY_NAME = "model"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardRequest:
+    """The options of `judgebench leaderboard`, by their names there."""
+
+    benchmarks: tuple[str, ...]
+    judges: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    sort: str | None = None
+    panels: tuple[str, ...] = ()
+    length_control: str = "exact"
+    rank_by: str | None = None
+    rank_suspicious: bool = False
+    by: tuple[str, ...] = ()
+    level: float = 0.95
+    published_as: Mapping[str, str] = field(default_factory=dict)
+    corrected: bool = False
+    width: float | None = None
+    upstream: bool = False
+    style_control: str | None = None
+
+    def found(self, store: Store) -> dict[str, tuple[Board, ...]]:
+        """The boards of each benchmark, by its name as written, with all their rows.
+
+        Judges of several benchmarks need not have judged all of them. Panels are beside those that
+        suites declared.
+
+        Raises
+        ------
+        UsageError
+            As from `leaderboards`; and for a judge that has judged none of the benchmarks, a panel
+            that can be combined on none.
+        """
+        runs, intervals = store.runs(), Intervals(level=self.level)
+        panels = [parse_panel(written) for written in self.panels]
+        groups: dict[str, Group] = {}
+        for run in sorted(runs, key=lambda one: one.started):  # each as the newest has it
+            groups |= run.configuration.get(LM_EVAL_GROUPS) or {}
+        if groups:  # which no benchmark is called
+            held = {name for name, _ in store.benchmarks()}
+            groups = {name: group for name, group in groups.items() if name not in held}
+        plain = [name for name in self.benchmarks if name not in groups]
+        here = {name: list(self.judges) for name in plain}
+        if len(here) > 1 and self.judges:
+            named = {panel.name for panel in panels}
+            here = _judges_here(store, runs, plain, self.judges, named)
+        found: dict[str, tuple[Board, ...]] = {}
+        for name in dict.fromkeys(self.benchmarks):
+            if name in groups:
+                if panels or self.by or self.corrected:
+                    raise UsageError(
+                        f"{name} is a group of lm-eval tasks, and has one figure of all of them: "
+                        f"panels, groups of items and corrections are of one: "
+                        f"{', '.join(groups[name]['tasks'])}"
+                    )
+                found[name] = group_boards(
+                    store, name, groups[name], judges=self.judges, intervals=intervals
+                )
+                continue
+            known, which = here[name], benchmark_ref(store, name)
+            declared = [
+                p for p in panels_in(runs, which) if not self.judges or p.name in self.judges
+            ]
+            boards = leaderboards(
+                store,
+                which,
+                judges=known,
+                panels=[*{panel.name: panel for panel in (*declared, *panels)}.values()],
+                runs=runs,
+                intervals=intervals,
+                length_control=cast("LengthControl", self.length_control),
+                rank_by=self.rank_by,
+                rank_suspicious=self.rank_suspicious,
+                by=self.by,
+                published_names=self.published_as,
+                corrected=self.corrected,
+                width=self.width,
+                upstream=self.upstream,
+                style_control=cast("Definition", self.style_control),
+            )
+            if self.judges and not known:  # none of those asked for, and so nobody but panels
+                boards = tuple(board for board in boards if board.judge_id is None)
+            found[name] = boards
+        for panel in panels:
+            its = [one for boards in found.values() for one in boards if one.judge == panel.name]
+            if its and not any(board.rows for board in its):
+                said = "; ".join(its[0].warnings)
+                raise UsageError(f"{panel.name}: {said.removeprefix(f'{panel.name}: ')}")
+        return found
+
+    def chosen(self, store: Store, boards: Sequence[Board]) -> list[Board]:
+        """Of these boards the rows and columns that are asked for; what is not asked for stays.
+
+        Models go by the names as they are shown, other names, or ids; columns come in the order
+        that they are named in. By the metric of ``sort`` the greatest comes first, or with a minus
+        before it the least; ``model`` is by name. Boards that do not have it stay in the order of
+        their ranks, which are among all models, whoever is shown. A board that has none of the
+        models, or of the metrics, is left out.
+
+        Raises
+        ------
+        UsageError
+            For a model or a metric that none of the boards has, and where none has both.
+        """
+        known = {name for board in boards for row in board.rows for name in row.metrics}
+        by = None if self.sort is None else self.sort.removeprefix("-")
+        for name in (*self.columns, *([by] if by not in (None, BY_NAME) else [])):
+            if name not in known:
+                raise UsageError(unknown_name("metric", str(name), known))
+        shown = [
+            replace(board, columns=self.columns)
+            for board in (_of_models(store, boards, self.models) if self.models else boards)
+            if not self.columns
+            or any(name in row.metrics for row in board.rows for name in self.columns)
+        ]
+        if boards and not shown:
+            raise UsageError(f"no board has {', '.join(self.columns)} of {', '.join(self.models)}")
+        return shown if self.sort is None else [_sorted(board, self.sort) for board in shown]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, written: Mapping[str, Any]) -> BoardRequest:
+        """What `to_json` wrote, as it was.
+
+        Raises
+        ------
+        ValueError
+            For fields that a request does not have, and values of another type.
+        """
+        from pydantic import TypeAdapter
+
+        if unknown := set(written) - {one.name for one in fields(cls)}:
+            raise ValueError(f"no field of a request: {', '.join(sorted(map(str, unknown)))}")
+        return TypeAdapter(cls).validate_python(dict(written))
+
+
+def no_boards(benchmarks: Sequence[str], judges: Collection[str]) -> UsageError:
+    """That there is nothing to show, and what can be done."""
+    who, which = ", ".join(judges) or "no judge", " or ".join(benchmarks)
+    return UsageError(
+        f"{who} has{' not' if judges else ''} said how good an answer to {which} is; "
+        "`judgebench run SUITE.yaml` asks judges, `judgebench export verdicts` shows what there "
+        f"is, and `judgebench confidence {benchmarks[0]}` how sure models are of answers"
+    )
+
+
+def _judges_here(
+    store: Store,
+    runs: Sequence[RunManifest],
+    benchmarks: Sequence[str],
+    judges: Collection[str],
+    panels: Collection[str],
+) -> dict[str, list[str]]:
+    """Which of the judges that are asked for each benchmark knows."""
+    here: dict[str, list[str]] = {name: [] for name in benchmarks}
+    refused: dict[str, list[UsageError]] = {judge: [] for judge in judges}
+    for name in here:
+        which = benchmark_ref(store, name)
+        tables = [read(which.name, which.version) for read in (store.failures, store.verdicts)]
+        shown = disambiguate(tables, "judge")
+        declared = {panel.name for panel in panels_in(runs, which)}
+        for judge in judges:
+            try:
+                if judge not in panels and judge not in declared:
+                    find_judges(judge, shown, store, which)
+                here[name].append(judge)
+            except UsageError as error:
+                refused[judge].append(error)
+    for errors in refused.values():
+        if len(errors) == len(here):
+            raise errors[0]
+    return here
+
+
+def _of_models(store: Store, boards: Sequence[Board], models: Collection[str]) -> list[Board]:
+    names = {model.id: model.names for model in store.models()}
+    shown = {row.model: row.model_id for board in boards for row in board.rows}
+    wanted = {one for name in models for one in _called(name, shown, names)}
+    return [
+        replace(
+            board,
+            rows=rows,
+            notes=board.notes
+            if len(rows) == len(board.rows)
+            else (*board.notes, f"{len(rows)} of {len(board.rows)} models; ranks are among all"),
+        )
+        for board in boards
+        if (rows := tuple(row for row in board.rows if row.model_id in wanted))
+    ]
+
+
+def _called(name: str, shown: Mapping[str, str], names: Mapping[str, Sequence[str]]) -> list[str]:
+    """The ids of the models that go by a name; one that is shown so goes before others."""
+    if means := (
+        [one for label, one in shown.items() if name in (label, one)]
+        or [one for one in shown.values() if name in names.get(one, ())]
+    ):
+        return means
+    raise UsageError(unknown_name("model", name, shown))
+
+
+def _sorted(board: Board, sort: str) -> Board:
+    metric, least_first = sort.removeprefix("-"), sort.startswith("-")
+    if metric == BY_NAME:
+        rows = sorted(board.rows, key=lambda row: row.model, reverse=least_first)
+        return replace(board, rows=tuple(sorted(rows, key=lambda row: row.excluded)))
+
+    def order(row: Row) -> tuple[bool, float]:
+        """What has no value comes last, behind it whoever is excluded from the ranking; equals stay
+        in the order of their ranks."""
+        value = row.metrics[metric].value if metric in row.metrics else math.nan
+        return row.excluded, best_first(-value if least_first else value)
+
+    return replace(board, rows=tuple(sorted(board.rows, key=order)))

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from judgebench.reports.board_request import BoardRequest
 
 import judgebench
 from judgebench.cli.main import run
@@ -22,7 +23,6 @@ from judgebench.metrics.constant_answers import constant_answers
 from judgebench.metrics.intervals import Intervals
 from judgebench.reports.answer_flags import Marks, marks_of_answers, suspicions
 from judgebench.reports.board import Board
-from judgebench.reports.board_request import BoardRequest
 from judgebench.reports.board_tables import EXCLUDED, Leaderboard, overview
 from judgebench.reports.compare import comparison
 from judgebench.reports.gate import gate_report
