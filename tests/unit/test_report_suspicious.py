@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from judgebench.reports.board_request import BoardRequest
 
 import judgebench
 from judgebench.cli.main import run
@@ -27,7 +26,7 @@ from judgebench.reports.board_tables import EXCLUDED, Leaderboard, overview
 from judgebench.reports.compare import comparison
 from judgebench.reports.gate import gate_report
 from judgebench.reports.gate_policy import GateTest, Policy
-from judgebench.reports.leaderboard import leaderboards
+from judgebench.reports.leaderboard import BoardRequest, leaderboards
 from judgebench.reports.ranking import rankings
 from judgebench.reports.render import render
 from judgebench.store import Store, open_store
