@@ -19,7 +19,7 @@ from judgebench.columns import (
     taken,
     together,
 )
-from judgebench.metrics.item_means import ItemMeans
+from judgebench.metrics.measures import ItemMeans
 from judgebench.metrics.verdict_table import FAILED, NOT_ASKED, Columns, Ints, VerdictTable
 from judgebench.records import REFUSED, TRUNCATED, is_human
 

@@ -21,7 +21,7 @@ from judgebench.columns import coded as as_codes
 from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import NO_ROWS, BoardKind, Kind, by_board
 from judgebench.metrics.intervals import Floats
-from judgebench.metrics.item_means import item_means
+from judgebench.metrics.measures import item_means
 from judgebench.metrics.scores import NO_ENDS, Scale, scales_of
 from judgebench.metrics.verdict_table import (
     FAILED,
