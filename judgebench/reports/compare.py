@@ -39,7 +39,7 @@ from judgebench.metrics.registry import VERDICT_METRICS, of_confidence, sign_of
 from judgebench.metrics.scores import DIMENSION
 from judgebench.metrics.win_rate import LENGTH_CONTROLLED, WEIGHTED, WIN_RATE
 from judgebench.records import is_human
-from judgebench.reports.board_warnings import cut_short
+from judgebench.reports.board_data import cut_short
 from judgebench.reports.boards import find_judges
 from judgebench.reports.corrected import corrected_models
 from judgebench.reports.document import Report, Rows, Table, column, json_field, table

@@ -34,8 +34,7 @@ from judgebench.metrics.win_rate import LENGTH_CONTROLLED, WEIGHTED, WIN_RATE
 from judgebench.plain_text import counted
 from judgebench.reports import estimates
 from judgebench.reports.agreement import agreement_report
-from judgebench.reports.board_data import IMPORTED
-from judgebench.reports.board_warnings import cut_short
+from judgebench.reports.board_data import IMPORTED, cut_short
 from judgebench.reports.corrected import corrected_models
 from judgebench.reports.drift import JudgeDrift, day
 from judgebench.reports.gate_policy import GateTest, OtherStack, Policy

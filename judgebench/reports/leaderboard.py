@@ -44,8 +44,7 @@ from judgebench.plain_text import few
 from judgebench.records import Estimate, RunManifest
 from judgebench.reports.answer_flags import COUNTED, NO_MARKS
 from judgebench.reports.board import Board, LengthControl, PublishedBeside, RankedBoard, Row
-from judgebench.reports.board_data import BoardData
-from judgebench.reports.board_warnings import flags_of, warnings_of
+from judgebench.reports.board_data import BoardData, flags_of, warnings_of
 from judgebench.reports.boards import (
     BenchmarkRef,
     Columns,

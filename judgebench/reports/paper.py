@@ -43,7 +43,7 @@ from judgebench.plain_text import counted, holding
 from judgebench.records import PANEL, Estimate
 from judgebench.reports import estimates
 from judgebench.reports.board import Board, N, PublishedBeside, references
-from judgebench.reports.board_warnings import missing_share
+from judgebench.reports.board_data import missing_share
 from judgebench.reports.boards import benchmark_ref, described, find_judges, judge_line, parse_panel
 from judgebench.reports.compare import CompareQuestion, Difference, decide
 from judgebench.reports.document import (
