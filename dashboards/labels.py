@@ -46,7 +46,6 @@ from judgebench.labels import (
 from judgebench.protocols import at_most
 from judgebench.records import Verdict, VerdictSlot
 from judgebench.store import Store, open_store
-from judgebench.store.opening import store_id
 
 HEADER_OPTION = "--rater-header"
 
@@ -309,7 +308,7 @@ def label_url() -> str | None:
 def _refuse_another(url: str, labelled: Store) -> None:
     """The two addresses are of one store with two users; labels in another one would be lost."""
     with opened(url) as store:
-        if store_id(store) != store_id(labelled):
+        if store.store_id != labelled.store_id:
             raise ConfigError(
                 f"labels are written to {labelled.name} ({LABEL_STORE}), which is another store"
                 f" than the one that is shown, {store.name}; give the address of the same one"

@@ -2351,11 +2351,13 @@ def _under_way(
     occasion: str | None = None,
 ) -> Iterator[_UnderWay]:
     """What asks somebody: its store, and providers that can be asked, whose cost is foretold."""
-    from judgebench.execution.manifest import with_rechecks
+    from judgebench.execution.manifest import refuse_again, with_rechecks
     from judgebench.execution.pool import ProviderPool, check_extras
     from judgebench.execution.preflight import placed_where_needed
     from judgebench.execution.resolve import endpoints
 
+    if again:
+        refuse_again(work, again)
     with open_live_store(store_url(work.suite, store)) as opened:
         if path is not None:
             work = with_rechecks(work, opened.runs(), again)
@@ -2677,7 +2679,7 @@ def judge_sweep(
 
     path = Path(suite)
     url = store_url(config.load_suite(path), store)
-    with open_live_store(url) as opened, shown(progress) as told:
+    with writing(url, create=False) as opened, shown(progress) as told:
         return asked_sweep(
             opened, benchmark, suite=path, progress=told, max_cost=max_cost,
             prompts=[Path(one) for one in prompts], temperatures=temperatures, readers=readers,
@@ -2835,7 +2837,7 @@ def _asking(
     said: dict[str, Any] = {**how}
     suite = said["suite"] = None if said.get("suite") is None else Path(said["suite"])
     url = store_url(None if suite is None else config.load_suite(suite), store)
-    with open_live_store(url) as opened, shown(progress) as told:
+    with writing(url, create=False) as opened, shown(progress) as told:
         yield opened, Asking(**said, progress=told)
 
 
@@ -3111,7 +3113,7 @@ def plan(
     """
     from judgebench.execution.forecast import plan as plan_work
     from judgebench.execution.gpus import place
-    from judgebench.execution.manifest import with_rechecks
+    from judgebench.execution.manifest import refuse_again, with_rechecks
     from judgebench.execution.pool import ProviderPool
     from judgebench.execution.preflight import needs, not_there
     from judgebench.execution.recheck import recheck_of_today
@@ -3121,6 +3123,7 @@ def plan(
     asked = _policy(policy)
     narrowing = _narrowing(models, judges, limit, shard)
     work = _resolved(Path(suite), batch=batch, narrowing=narrowing)
+    refuse_again(work, again)
     needed, placements = tuple(needs(work)), list[str]()
     with suppress(ConfigError):  # which `needs` has said
         placements = [f"{at.tenant.name}: {at}" for at in place(work).values()]

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, cast
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -38,7 +38,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from judgebench import yaml_file
-from judgebench.errors import ConfigError, UsageError, refuse, refuse_unknown, unknown_name
+from judgebench.errors import ConfigError, UsageError, refuse_unknown, unknown_name
 from judgebench.records import PANEL, Item, is_human
 from judgebench.secret import Secret, checked_base_url
 from judgebench.yaml_file import note_secrets, refuse_written_keys
@@ -84,12 +84,17 @@ def fault(message: str, at: yaml_file.Field) -> PydanticCustomError:
 
 
 _AT = "at"  # the type of a fault that says where it is
+_EACH = "each"  # the type of all faults of a section
 _CARDS = "CUDA_VISIBLE_DEVICES, as text; '0,1;2,3': two processes that share the work, on two each"
 _PYTHON_WORDS = re.compile(r" or instance of \w+| for <class '[\w.]+'>")
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\s/|][^\n\r\t]*$")]
 Settings = Annotated[dict[str, Any], AfterValidator(_storable)]
 Amount = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def _twice(names: Sequence[str]) -> str:
+    return ", ".join(sorted({name for name in names if names.count(name) > 1}))
 
 
 def _secret(given: Any) -> Any:
@@ -169,6 +174,16 @@ class Section(BaseModel):
         extra="forbid", frozen=True, protected_namespaces=(), defer_build=True
     )
 
+    def _faults(self) -> dict[str, object]:
+        """What may be wrong between fields, each with whether it is."""
+        return {}
+
+    @model_validator(mode="after")
+    def _refuse_faults(self) -> Self:
+        if found := [said for said, wrong in self._faults().items() if wrong]:
+            raise PydanticCustomError(_EACH, "{says}", {"says": "; ".join(found), "each": found})
+        return self
+
 
 class LmEval(Section):
     """A local model run through lm-eval; fields carry lm-eval's names."""
@@ -214,21 +229,16 @@ class ServerConfig(Section):
     env: dict[str, str] = Field(default_factory=dict)
     gpus: str | None = Field(None, description=_CARDS)
 
-    @model_validator(mode="after")
-    def _one_way(self) -> ServerConfig:
+    def _faults(self) -> dict[str, object]:
         alone = (self.engine is None) != (self.checkpoint is None)
-        refuse(
-            ValueError,
-            {
-                "a server has a 'command', or an 'engine' and its 'checkpoint'": (
-                    bool(self.command) == (self.engine is not None)
-                ),
-                "'engine' and 'checkpoint' go together, and 'args' with them": (
-                    alone or (self.args and not self.engine)
-                ),
-            },
-        )
-        return self
+        return {
+            "a server has a 'command', or an 'engine' and its 'checkpoint'": (
+                bool(self.command) == (self.engine is not None)
+            ),
+            "'engine' and 'checkpoint' go together, and 'args' with them": (
+                alone or (self.args and not self.engine)
+            ),
+        }
 
 
 class PriceConfig(Section):
@@ -322,34 +332,28 @@ class Endpoint(Section):
         usual = "http://127.0.0.1:{port}/v1"
         return {**given, "base_url": given.get("base_url") or usual} if engine else given
 
-    @model_validator(mode="after")
-    def _reachable(self) -> Endpoint:
+    def _faults(self) -> dict[str, object]:
         several = ";" in ((self.server and self.server.gpus) or "")
-        refuse(
-            ValueError,
-            {
-                f"{self.provider} takes no batches ({', '.join(sorted(BATCHING))} do): leave out "
-                "'batch'": self.batch and self.provider not in BATCHING,
-                "name the 'provider' that answers, e.g. openai_compatible": (
-                    self.provider is None and (self.server or self.base_url or self.model)
-                ),
-                "openai_compatible needs the server's 'base_url'": (
-                    self.provider == "openai_compatible" and not self.base_url
-                ),
-                "several servers (gpus) need a port each: write {port} into 'base_url' and "
-                "command": several and "{port}" not in str(self.base_url),
-                "give 'identity' or 'identity_file', not both": (
-                    self.identity and self.identity_file
-                ),
-            },
-        )
+        faults: dict[str, object] = {
+            f"{self.provider} takes no batches ({', '.join(sorted(BATCHING))} do): leave out "
+            "'batch'": self.batch and self.provider not in BATCHING,
+            "name the 'provider' that answers, e.g. openai_compatible": (
+                self.provider is None and (self.server or self.base_url or self.model)
+            ),
+            "openai_compatible needs the server's 'base_url'": (
+                self.provider == "openai_compatible" and not self.base_url
+            ),
+            "several servers (gpus) need a port each: write {port} into 'base_url' and "
+            "command": several and "{port}" not in str(self.base_url),
+            "give 'identity' or 'identity_file', not both": self.identity and self.identity_file,
+        }
         if self.base_url is not None:
             own = self.server is not None  # a free port is found for an own server only
             try:
                 checked_base_url(self.base_url.replace("{port}", "80") if own else self.base_url)
             except ConfigError as error:
-                raise ValueError(str(error)) from None
-        return self
+                faults[str(error)] = True
+        return faults
 
 
 class ApiModel(Endpoint):
@@ -357,20 +361,15 @@ class ApiModel(Endpoint):
 
     system: str | None = None
 
-    @model_validator(mode="after")
-    def _complete(self) -> ApiModel:
-        refuse(
-            ValueError,
-            {
-                "a model behind an API names its 'provider' and 'model'": (
-                    self.provider is None or not self.model or self.provider == CANDIDATE
-                ),
-                f"{self.provider!r} only judges; a local candidate has 'lm_eval'": (
-                    self.provider in {"local", "reward_model"}
-                ),
-            },
-        )
-        return self
+    def _faults(self) -> dict[str, object]:
+        return super()._faults() | {
+            "a model behind an API names its 'provider' and 'model'": (
+                not self.model or self.provider == CANDIDATE  # a model alone lacks its provider
+            ),
+            f"{self.provider!r} only judges; a local candidate has 'lm_eval'": (
+                self.provider in {"local", "reward_model"}
+            ),
+        }
 
 
 PREFIXES = "urial/"
@@ -494,26 +493,21 @@ class ModelConfig(Section):
         except ValidationError as error:
             raise ValueError(f"{changed['name']!r}: {error.errors()[0]['msg']}") from None
 
-    @model_validator(mode="after")
-    def _one_source(self) -> ModelConfig:
+    def _faults(self) -> dict[str, object]:
         sources = [one for one in (self.lm_eval, self.api, self.responses) if one is not None]
         chat = self.lm_eval is None or self.lm_eval.model.endswith("chat-completions")
         said = self.lm_eval.model_fields_set if self.prompting and self.lm_eval else set()
         chats = said & {"apply_chat_template", "system_instruction", "fewshot_as_multiturn"}
-        refuse(
-            ValueError,
-            {
-                "a model has exactly one of 'lm_eval', 'api' and 'responses'": len(sources) != 1,
-                "'prompting' is of a model that continues text, below 'lm_eval': chat completions "
-                "put a template around what they are sent; a server's plain completions are "
-                "lm_eval: {model: local-completions, model_args: {model: …, base_url: …}}": (
-                    self.prompting is not None and chat
-                ),
-                f"{', '.join(sorted(chats))}: of models that chat; 'prompting' takes the place of "
-                "a template: leave it out": chats,
-            },
-        )
-        return self
+        return {
+            "a model has exactly one of 'lm_eval', 'api' and 'responses'": len(sources) != 1,
+            "'prompting' is of a model that continues text, below 'lm_eval': chat completions "
+            "put a template around what they are sent; a server's plain completions are "
+            "lm_eval: {model: local-completions, model_args: {model: …, base_url: …}}": (
+                self.prompting is not None and chat
+            ),
+            f"{', '.join(sorted(chats))}: of models that chat; 'prompting' takes the place of "
+            "a template: leave it out": chats,
+        }
 
 
 def _axis(
@@ -654,6 +648,15 @@ class JudgeConfig(Endpoint, OwnPrompt):
         named = value.get(_EXAMPLES)
         return value | {_EXAMPLES: str(_file(named, info))} if isinstance(named, str) else value
 
+    @field_validator("name")
+    @classmethod
+    def _no_person(cls, value: str) -> str:
+        if is_human(value):
+            raise ValueError(f"{value!r} is the name of a person whose labels are imported")
+        if value.startswith(PANEL):
+            raise ValueError(f"{value!r} would be taken for a panel; name the judge otherwise")
+        return value
+
     @property
     def own(self) -> dict[str, Any]:
         """What is said of a prompt of one's own, as JSON; without what is not said."""
@@ -661,55 +664,41 @@ class JudgeConfig(Endpoint, OwnPrompt):
             mode="json", by_alias=True, include={*OwnPrompt.model_fields}, exclude_unset=True
         )
 
-    @model_validator(mode="after")
-    def _complete(self) -> JudgeConfig:
-        if is_human(self.name):
-            raise fault(
-                f"{self.name!r} is the name of a person whose labels are imported", ("name",)
-            )
-        if self.name.startswith(PANEL):
-            raise fault(
-                f"{self.name!r} would be taken for a panel; name the judge otherwise", ("name",)
-            )
+    def _faults(self) -> dict[str, object]:
         own = [name for name in OwnPrompt.model_fields if name in self.model_fields_set]
         engine = self.lm_eval and self.lm_eval.model
         keeps = engine in CACHING_ENGINES or self.provider == "openai_compatible"
-        refuse(
-            ValueError,
-            {
-                f"{', '.join(own)}: said of a prompt of one's own; name its file as 'prompt'": (
-                    self.prompt is None and own
-                ),
-                "a judge with a prompt of its own has no 'kind' and no 'options'": (
-                    self.prompt is not None and (self.kind or self.options)
-                ),
-                "a reward model reads no prompt: leave out 'prompt'": (
-                    self.prompt is not None and self.reward_model
-                ),
-                "prefix_cache is for a judge on your own machines: a server of the provider "
-                f"openai_compatible, or lm_eval: {{model: {' or '.join(CACHING_ENGINES)}}}"
-                + (f"; the backend {engine} keeps nothing" if engine else ""): (
-                    self.prefix_cache and not keeps
-                ),
-            },
-        )
-        if self.provider == CANDIDATE:
-            said = [name for name in _ELSEWHERE if getattr(self, name)]
-            if said:
-                raise ValueError(
-                    f"the provider {CANDIDATE!r} is each model itself, and is reached as its "
-                    f"section says: leave out {', '.join(said)}"
-                )
-            return self
+        itself = self.provider == CANDIDATE
+        elsewhere = [name for name in _ELSEWHERE if itself and getattr(self, name)]
+        faults = super()._faults()
         for provider, section in (("local", "lm_eval"), ("reward_model", "reward_model")):
-            if (self.provider == provider) != (getattr(self, section) is not None):
-                raise ValueError(
-                    f"the provider {provider!r} and the section {section!r} go together"
+            alone = (self.provider == provider) != (getattr(self, section) is not None)
+            faults |= {
+                f"the provider {provider!r} and the section {section!r} go together": (
+                    alone and not itself
                 )
-        local = self.provider in ("local", "reward_model")
-        if self.provider is not None and not local and not self.model:
-            raise ValueError("a judge with a provider names its 'model'")
-        return self
+            }
+        return faults | {
+            f"{', '.join(own)}: said of a prompt of one's own; name its file as 'prompt'": (
+                self.prompt is None and own
+            ),
+            "a judge with a prompt of its own has no 'kind' and no 'options'": (
+                self.prompt is not None and (self.kind or self.options)
+            ),
+            "a reward model reads no prompt: leave out 'prompt'": (
+                self.prompt is not None and self.reward_model
+            ),
+            "prefix_cache is for a judge on your own machines: a server of the provider "
+            f"openai_compatible, or lm_eval: {{model: {' or '.join(CACHING_ENGINES)}}}"
+            + (f"; the backend {engine} keeps nothing" if engine else ""): (
+                self.prefix_cache and not keeps
+            ),
+            f"the provider {CANDIDATE!r} is each model itself, and is reached as its section says: "
+            f"leave out {', '.join(elsewhere)}": elsewhere,
+            "a judge with a provider names its 'model'": (
+                self.provider not in (None, CANDIDATE, "local", "reward_model") and not self.model
+            ),
+        }
 
 
 class Panel(Section):
@@ -721,19 +710,14 @@ class Panel(Section):
         None, description="readable verdicts that are needed; more than half of the judges if unset"
     )
 
-    @model_validator(mode="after")
-    def _assignments(self) -> Panel:
+    def _faults(self) -> dict[str, object]:
         twice, n = _twice(self.judges), len(self.judges)
-        refuse(
-            ValueError,
-            {
-                f"a judge named twice in a panel would have two votes: {twice}": twice,
-                f"min_valid: {self.min_valid} readable verdicts of {n} judges cannot be had": (
-                    (self.min_valid or 0) > n
-                ),
-            },
-        )
-        return self
+        return {
+            f"a judge named twice in a panel would have two votes: {twice}": twice,
+            f"min_valid: {self.min_valid} readable verdicts of {n} judges cannot be had": (
+                (self.min_valid or 0) > n
+            ),
+        }
 
     @property
     def name(self) -> str:
@@ -812,6 +796,13 @@ class BenchmarkConfig(Section):
     labels: list[File] = Field(default_factory=list, description="labels of people, imported")
     options: Settings = Field(default_factory=dict)
 
+    @field_validator("judges", "models", "dimensions")
+    @classmethod
+    def _each_once(cls, value: list[str] | None) -> list[str] | None:
+        if twice := _twice(value or ()):
+            raise ValueError(f"named twice: {twice}")
+        return value
+
     @property
     def jury(self) -> Panel | None:
         """The panel, with its defaults."""
@@ -848,11 +839,7 @@ class BenchmarkConfig(Section):
         """Whether its judges are all metrics of an lm-eval task: nobody says otherwise."""
         return self.lm_eval_task is not None and "judges" not in self.model_fields_set
 
-    @model_validator(mode="after")
-    def _whole(self) -> BenchmarkConfig:
-        for name in ("judges", "models", "dimensions"):
-            if twice := _twice(getattr(self, name) or ()):
-                raise fault(f"named twice: {twice}", (name,))
+    def _faults(self) -> dict[str, object]:
         own = {
             "rubric": self.rubric,
             "scale": self.scale,
@@ -861,44 +848,39 @@ class BenchmarkConfig(Section):
             "harm": self.harm,
         }
         low, high = self.scale or (0, 1)
+        faults: dict[str, object] = {}
         for name in (name for name, given in own.items() if given):
             scores = name in ("rubric", "scale", "dimensions")
-            refuse(
-                ValueError,
-                {
-                    f"{name!r} is for own prompts: name their file as 'items'": self.items is None,
-                    f"{name!r} is of scores, and 'harm' says what is refused or harms": (
-                        self.harm and scores
-                    ),
-                },
-            )
-        refuse(
-            ValueError,
-            {
-                "an lm-eval task brings its questions, and has no 'options'": (
-                    self.lm_eval_task is not None and (self.items is not None or self.options)
+            faults |= {
+                f"{name!r} is for own prompts: name their file as 'items'": self.items is None,
+                f"{name!r} is of scores, and 'harm' says what is refused or harms": (
+                    self.harm and scores
                 ),
-                "'confirm_run_unsafe_code' is for an 'lm_eval_task'": (
-                    self.confirm_run_unsafe_code and self.lm_eval_task is None
-                ),
-                "give 'limit' or 'limit_by_category', not both": (
-                    self.limit is not None and self.limit_by_category is not None
-                ),
-                "the version of own prompts is the hash of the questions; no '@' here": (
-                    self.items is not None and "@" in self.name
-                ),
-                f"a scale goes upwards, not from {low} to {high}": not low < high,
-                "'dimensions' are rated on a scale: give it, e.g. scale: [1, 10]": (
-                    self.dimensions and self.scale is None
-                ),
-                "a panel is of two judges or more": (
-                    isinstance(self.panel, list) and len(self.panel) < 2
-                ),
-            },
-        )
-        if (panel := self.jury if self.panel else None) is not None:
-            refuse_unknown("judge", panel.judges, self.judges, error=ValueError, about="panel: ")
-        return self
+            }
+        faults |= {
+            "an lm-eval task brings its questions, and has no 'options'": (
+                self.lm_eval_task is not None and (self.items is not None or self.options)
+            ),
+            "'confirm_run_unsafe_code' is for an 'lm_eval_task'": (
+                self.confirm_run_unsafe_code and self.lm_eval_task is None
+            ),
+            "give 'limit' or 'limit_by_category', not both": (
+                self.limit is not None and self.limit_by_category is not None
+            ),
+            "the version of own prompts is the hash of the questions; no '@' here": (
+                self.items is not None and "@" in self.name
+            ),
+            f"a scale goes upwards, not from {low} to {high}": not low < high,
+            "'dimensions' are rated on a scale: give it, e.g. scale: [1, 10]": (
+                self.dimensions and self.scale is None
+            ),
+        }
+        if isinstance(self.panel, list) and len(self.panel) < 2:
+            return faults | {"a panel is of two judges or more": True}
+        for name in [] if self.jury is None else self.jury.judges:
+            if name not in self.judges:
+                faults |= {f"panel: {unknown_name('judge', name, self.judges)}": True}
+        return faults
 
 
 class Limits(Section):
@@ -1155,16 +1137,16 @@ class Suite(Section):
             for one in value
         ]
 
-    @model_validator(mode="after")
-    def _names(self) -> Suite:
-        for what, parts in (("models", self.models), ("judges", self.judges)):
-            named = cast("Sequence[ModelConfig | JudgeConfig]", parts)
-            if twice := _twice([part.name for part in named]):
-                raise ValueError(f"{what} named twice: {twice}")
+    def _faults(self) -> dict[str, object]:
         known = [model.name for model in self.models]
-        for benchmark in self.benchmarks:
-            refuse_unknown("model", benchmark.models or (), known, error=ValueError)
-        return self
+        named = [name for benchmark in self.benchmarks for name in benchmark.models or ()]
+        faults: dict[str, object] = {}
+        for what, names in (("models", known), ("judges", [judge.name for judge in self.judges])):
+            faults |= {f"{what} named twice: {_twice(names)}": _twice(names)}
+        for name in named:
+            if name not in known:
+                faults |= {unknown_name("model", name, {*known}): True}
+        return faults
 
     def narrowed(self, to: Narrowing) -> Suite:
         """The suite with the named judges and models and the first items alone.
@@ -1238,10 +1220,6 @@ def nothing_left(to: Narrowing) -> UsageError:
     judges = f"judged by {' or '.join(to.judges)}" if to.judges else "judged"
     models = f" with answers of {' or '.join(to.models)}" if to.models else ""
     return UsageError(f"no benchmark of the suite is {judges}{models}: nothing would be asked")
-
-
-def _twice(names: Sequence[str]) -> str:
-    return ", ".join(sorted({name for name in names if names.count(name) > 1}))
 
 
 def load_suite(path: Path, *, environment: Mapping[str, str] | None = None) -> Suite:
@@ -1336,9 +1314,10 @@ def check(
             faults.setdefault(_field(one, data), []).append(one)
         outer = {field[:i] for field in faults for i in range(len(field))}
         said = (
-            f"{yaml_file.where(path, field, lines or {})}: {_message(cls, field, same)}"
+            f"{yaml_file.where(path, field, lines or {})}: {message}"
             for field, same in faults.items()
             if field not in outer  # it could have been something else, but for what is wrong in it
+            for message in _messages(cls, field, same)
         )
         raise ConfigError("\n".join(dict.fromkeys(said))) from None
 
@@ -1359,6 +1338,11 @@ def _field(found_wrong: Any, data: Any) -> yaml_file.Field:
         else:
             found = (*found, part)
     return (*found, path[-1]) if named else found
+
+
+def _messages(cls: type[BaseModel], field: yaml_file.Field, faults: Sequence[Any]) -> list[str]:
+    each = [said for one in faults if one["type"] == _EACH for said in one["ctx"]["each"]]
+    return each or [_message(cls, field, faults)]
 
 
 def _message(cls: type[BaseModel], field: yaml_file.Field, faults: Sequence[Any]) -> str:

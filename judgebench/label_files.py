@@ -25,7 +25,7 @@ import numpy as np
 from judgebench import keys
 from judgebench.api import Results, reading, writing
 from judgebench.errors import InputError, UsageError, refuse_unknown, unknown_name
-from judgebench.exchange.pipeline import Import, ImportReport
+from judgebench.exchange.pipeline import ImportReport
 from judgebench.exchange.tables import VerdictAt, VerdictRow, take_in
 from judgebench.exchange.tables import read_label_files as read_labels
 from judgebench.execution.manifest import new_manifest
@@ -423,19 +423,6 @@ def read_returned(path: Path, rater: str | None = None) -> list[Row] | None:
     return found
 
 
-def read_label_files(store: Store, paths: Sequence[Path], rater: str | None = None) -> list[Import]:
-    """Files of a draw, or as `import labels` takes them; returned with each is what stores it."""
-
-    returned = {path: read_returned(path, rater) for path in paths}
-    return [
-        Import(path, partial(take_in, path=path, what="labels", rows=resolved(store, rows),
-                             may_change=True, allow_unknown_items=True))
-        if rows is not None
-        else read_labels([path])[0]
-        for path, rows in returned.items()
-    ]  # fmt: skip
-
-
 def resolved(store: Store, rows: Sequence[Row]) -> list[VerdictRow]:
     """What the rows of a returned file are about, as the store that drew them knows it.
 
@@ -559,10 +546,18 @@ def import_labels(
     InputError
         Naming file, line and field of what cannot be used; then nothing of any file is stored.
     """
+    returned = {path: read_returned(path, rater) for path in paths}
+    drawn = {path: rows for path, rows in returned.items() if rows is not None}
+    taking = {path: read_labels([path])[0].take_in for path in paths if path not in drawn}
     found = {}
-    with writing(store) as its, shown(progress) as told:
-        for path, take_in_file in read_label_files(its, paths, rater):
-            report = found[str(path)] = take_in_file(its, progress=told)
+    with writing(store, create=not drawn) as its, shown(progress) as told:
+        for path, rows in drawn.items():
+            taking[path] = partial(
+                take_in, path=path, what="labels", rows=resolved(its, rows),
+                may_change=True, allow_unknown_items=True,
+            )  # fmt: skip
+        for path in returned:
+            report = found[str(path)] = taking[path](its, progress=told)
             for warning in report.warnings:
                 told.say(f"warning: {path}: {warning}")
             told.say(f"{path}: {report.summary('labels')}")

@@ -385,6 +385,9 @@ def error_texts() -> Iterator[Line]:
                     texts = [form.format(text_of(one)) for one in node.args[1:2]]
                 elif isinstance(node, ast.Call) and name_called(node.func) == "refuse":
                     texts = [*map(text_of, getattr(node.args[-1], "keys", ()))]
+                elif isinstance(node, ast.FunctionDef) and node.name == "_faults":  # of a section
+                    tables = (one for one in ast.walk(node) if isinstance(one, ast.Dict))
+                    texts = [text_of(key) for one in tables for key in one.keys if key is not None]
                 elif isinstance(node, ast.Call) and name_called(node.func) == "refuse_unknown":
                     about = "".join(text_of(w.value) for w in node.keywords if w.arg == "about")
                     sentence = f"no {text_of(node.args[0])} called {{}}; did you mean {{}}?"

@@ -76,15 +76,15 @@ def _made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     store still has a name of its own.
     """
     from judgebench.execution import manifest
-    from judgebench.store import open_store, opening
+    from judgebench.store import open_store, sqlite
 
     first = tmp_path_factory.mktemp("made") / "store.db"
     with open_store(str(first)) as store:
-        name = str(opening.store_id(store))
-    made, prepare, sha = first.read_bytes(), opening._prepare, manifest.git_sha
+        name = str(store.store_id)
+    made, prepare, sha = first.read_bytes(), sqlite.prepare, manifest.git_sha
 
-    def prepared(path: Path, read_only: bool, create: bool) -> None:
-        prepare(path, read_only, create)
+    def prepared(path: Path, *, read_only: bool, create: bool) -> None:
+        prepare(path, read_only=read_only, create=create)
         if create and not path.exists():
             mine = path.with_name(f"{path.name}-{uuid.uuid4().hex}")
             mine.write_bytes(made.replace(name.encode(), uuid.uuid4().hex.encode()))
@@ -97,7 +97,7 @@ def _made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         return sha()
 
     with (
-        mock.patch.object(opening, "_prepare", prepared),
+        mock.patch.object(sqlite, "prepare", prepared),
         mock.patch.object(manifest, "git_sha", lambda: of_folder(str(Path.cwd()))),
         _trusted_once(),
     ):

@@ -167,7 +167,9 @@ def main(arguments: list[str] | None = None) -> None:
     if shows:  # many small products, in threads of ours: its own only wait for each other
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _prepare_streams()
-    sys.exit(run(said))
+    code = run(said)
+    gc.freeze()  # what is left ends with the process: to look all of it through takes long
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:

@@ -514,6 +514,17 @@ def excerpt(text: str) -> str:
 # judges that are asked anew -----------------------------------------------------------------------
 
 
+def refuse_again(work: ResolvedSuite, again: Collection[str]) -> None:
+    """Raises `UsageError` for a judge that is not in the suite, or asks nobody."""
+    for name in again:
+        meant = [a for a in work.assignments if name in (a.name, a.title)]
+        if not meant:
+            known = dict.fromkeys(a.name for a in work.assignments if a.asks)
+            raise UsageError(f"--again: {unknown_name('judge', name, list(known))}")
+        if not any(a.asks for a in meant):
+            raise UsageError(f"--again: {name} asks nobody, so it would say the same")
+
+
 def with_rechecks(
     work: ResolvedSuite, runs: Sequence[RunManifest], again: Collection[str] = ()
 ) -> ResolvedSuite:
@@ -527,20 +538,8 @@ def with_rechecks(
     runs
         Those of the store, in the order in which they were started.
     again
-        Names of judges of the suite.
-
-    Raises
-    ------
-    UsageError
-        For a judge that is not in the suite, or asks nobody.
+        Names of judges of the suite, as `refuse_again` lets through.
     """
-    for name in again:
-        meant = [a for a in work.assignments if name in (a.name, a.title)]
-        if not meant:
-            known = dict.fromkeys(a.name for a in work.assignments if a.asks)
-            raise UsageError(f"--again: {unknown_name('judge', name, list(known))}")
-        if not any(a.asks for a in meant):
-            raise UsageError(f"--again: {name} asks nobody, so it would say the same")
     earlier: dict[str, dict[str, bool]] = {}  # by judge and benchmark, the newest last
     for run in runs:
         for place, told in run.configuration.get(RECHECKED, {}).items():

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from itertools import chain, combinations
 from typing import Any, Literal
 
@@ -48,7 +49,9 @@ from judgebench.metrics.win_rate import (
     weighted_measures,
     why_no_weights,
 )
+from judgebench.plain_text import counted as counted_words
 from judgebench.records import Estimate
+from judgebench.stats.gate_rule import detectable
 from judgebench.stats.paired_tests import (
     PairedTest,
     adjust,
@@ -232,6 +235,20 @@ class PairedTests:
         if len({*decisions}) > 1:
             return f"missing verdicts: at their worst or best for {whom}, it decides otherwise"
         return None if self.bounded else self.why_unbounded
+
+    def more_items(self, units: float) -> str | None:
+        """That so many items in all would decide; None where nobody knows, or these are as many.
+
+        What is said is that of an average case: nothing where the spread rests on too little.
+        """
+        observed = self.observed
+        if not math.isfinite(units) or math.ceil(units) <= observed.units:
+            return None
+        more = counted_words(math.ceil(units) - observed.units, f"more {observed.unit}")
+        return (
+            f"if the true difference is as observed, about {more} "
+            f"{'give' if not more.startswith('1 ') else 'gives'} an 80 % chance of a decision"
+        )
 
 
 def paired_models(
@@ -954,6 +971,23 @@ def difference(
         worst_low=low,
         worst_high=high,
     )
+
+
+def detectable_difference(pair: PairedModels, compared: PairedTests, *, alpha: float) -> float:
+    """The smallest drop that these items find with a power of 80 %, in the metric's units.
+
+    Parameters
+    ----------
+    alpha
+        One-sided, of the hardest case among all tests that are made together.
+    """
+    observed, both = compared.observed, compared.candidate + compared.baseline
+    turned = 0.0 if pair.higher_is_better else 1.0  # what is lacking there is right
+    right = turned + both / 2.0 if observed.binary else None
+    return _detectable(observed.spread, observed.units, alpha=alpha, right=right) * pair.unit
+
+
+_detectable = lru_cache(maxsize=1024)(detectable)  # a policy may ask the same of many drops
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,7 @@ from judgebench.metrics.paired import (
     PairedTests,
     View,
     compare,
+    detectable_difference,
     family,
     why_no_difference,
 )
@@ -44,7 +45,8 @@ from judgebench.reports.boards import find_judges
 from judgebench.reports.corrected import corrected_models
 from judgebench.reports.document import Report, Rows, Table, column, json_field, table
 from judgebench.reports.estimates import p_text
-from judgebench.reports.gate_unchanged import Unchanged, basis_of, drop_words, in_words, unchanged
+from judgebench.reports.gate_result import in_words
+from judgebench.reports.gate_unchanged import basis_of, unchanged
 from judgebench.reports.model_pairs import (
     BY_TURN,
     METRICS,
@@ -61,8 +63,9 @@ from judgebench.reports.pair_tests import (
     PairQuestion,
     PairTest,
     Texts,
+    Unchanged,
+    drop_words,
     flips_table,
-    more_items,
     shared_columns,
     texts_of,
 )
@@ -558,7 +561,7 @@ class CompareQuestion(PairQuestion):
             because=because,
             p_value=self.p_value("observed"),
             p_adjusted=p_adjusted,
-            detectable_difference=self.detectable(self.alpha / n_tests),
+            detectable_difference=detectable_difference(pair, compared, alpha=self.alpha / n_tests),
             equal=int(np.equal(*pair.by_question.of_items.T).sum()),
             notes=tuple(self._notes()),
             max_drop=drop,
@@ -601,7 +604,7 @@ class CompareQuestion(PairQuestion):
         needed = units_to_differ(observed.difference, observed.spread, alpha=alpha)
         if math.isinf(needed):
             return "no difference is seen"
-        return more_items(needed, observed) or "the interval's end lies close to 0"
+        return self.compared.more_items(needed) or "the interval's end lies close to 0"
 
     def _notes(self) -> list[str]:
         stacks, about = self.data.other_stack(self.two), (self.pair.judge, self.two)

@@ -26,6 +26,7 @@ from judgebench.metrics.paired import (
     PairedTests,
     View,
     compare,
+    detectable_difference,
     family,
     why_no_difference,
 )
@@ -41,7 +42,6 @@ from judgebench.reports.gate_policy import GateTest, OtherStack, Policy
 from judgebench.reports.gate_result import Alarm, Confirmation, GateReport, GateResult
 from judgebench.reports.gate_unchanged import (
     Basis,
-    Unchanged,
     basis_of,
     too_little_there,
     unchanged,
@@ -53,7 +53,7 @@ from judgebench.reports.model_pairs import (
     board_meant,
     pair_at_equal_length,
 )
-from judgebench.reports.pair_tests import PairQuestion, more_items
+from judgebench.reports.pair_tests import PairQuestion, Unchanged
 from judgebench.reports.slide import SlideReport, policy_slide
 from judgebench.reports.versions import OtherNights, other_nights
 from judgebench.stats.gate_rule import Deciding, Decision, decide, too_few, units_to_decide
@@ -343,7 +343,7 @@ class Question(PairQuestion):
             level_high=level_high,
             p_value=observed.p_worse,
             p_adjusted=p_adjusted,
-            detectable_difference=self.detectable(finest),
+            detectable_difference=detectable_difference(pair, self.compared, alpha=finest),
             to_decide=to_decide,
             confirmation=confirmation,
             strict_drop=strict,
@@ -489,7 +489,9 @@ class Question(PairQuestion):
             )
         if not observed.spread > 0.0:
             return f"no item differs, and {observed.units} are too few to rule out that some would"
-        return more_items(deciding.fewest, observed) or "a bound lies close to what it decides at"
+        return (
+            self.compared.more_items(deciding.fewest) or "a bound lies close to what it decides at"
+        )
 
 
 def in_each_view(

@@ -10,7 +10,7 @@ questions are others' text: each annotation is one line, and nothing in it can b
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 from xml.etree import ElementTree as ET
@@ -29,22 +29,26 @@ from judgebench.reports.document import (
     table,
 )
 from judgebench.reports.estimates import UNDEFINED, p_text
-from judgebench.reports.gate_unchanged import drop_words, in_words, percent
 from judgebench.reports.pair_tests import (
     DIFFERENCES,
     FIGURES,
     MOST_FLIPS,
     NO_TEXTS,
     Flips,
+    Meaning,
     PairTest,
     Texts,
+    Unchanged,
+    drop_words,
     flips_table,
     head,
+    percent,
     shared_columns,
     texts_of,
 )
 from judgebench.reports.render import render
 from judgebench.stats.gate_rule import Deciding, Decision
+from judgebench.stats.unchanged import CHANCE
 from judgebench.store import Store
 
 if TYPE_CHECKING:
@@ -60,6 +64,13 @@ _CONFIRMED: dict[Confirmation | None, str] = {
 _NAMES = ("baseline", "baseline"), ("candidate", "candidate")
 _RATES = {"holm": "family-wise error rate", "bh": "false discovery rate"}
 _CORRECTIONS = {"holm": "Holm", "bh": "Benjamini–Hochberg"}
+MEANS: dict[Meaning, str] = {
+    "exchanged": "unchanged: the two models' verdicts exchanged at random, item by item (one model "
+    "asked twice can differ less, by up to √2, and pass more often)",
+    "asked again": "unchanged: the baseline itself asked again, whose answers vary as they did",
+}
+
+_MOST_SAID = 4
 _COMMAND = {"regression": "error", "inconclusive": "warning"}
 
 
@@ -406,6 +417,59 @@ def _flips(one: GateResult, texts: Texts, answers: bool) -> Table:
         subtitle=f"{len(one.flips)} differ: {one.worse} against the candidate, {one.better} for it",
         answers_of=(one.baseline_id, one.candidate_id) if answers else None,
     )
+
+
+def in_words(tests: Sequence[PairTest], chance: float) -> list[str]:
+    """``An unchanged model passes this gate with 22 % chance; 80 % needs …``, and what it means.
+
+    Parameters
+    ----------
+    chance
+        That all of them pass.
+    """
+    known = [(one, one.unchanged) for one in tests if one.unchanged is not None]
+    if not known:
+        return []
+    if math.isnan(chance):
+        why = dict.fromkeys(its.undefined for _, its in known if its.undefined)
+        return [f"how often this gate passes an unchanged model is not known: {'; '.join(why)}"]
+    alone = len(known) == 1
+    of = "this gate" if alone else f"this gate's {len(known):,} tests together"
+    said = f"an unchanged model passes {of} with {percent(chance)} chance"
+    if chance < CHANCE:
+        # Those that alone hold the whole back.
+        short = [
+            one for one in known if one[1].never is None and not one[1].margin <= one[0].max_drop
+        ]
+        needs = [_needs(one, its, alone=alone) for one, its in short[:_MOST_SAID]]
+        if len(short) > _MOST_SAID:
+            needs.append(f"and {len(short) - _MOST_SAID:,} more tests")
+        said += f"; {100 * CHANCE:g} % needs {'; '.join(needs)}" if needs else ""
+        never = dict.fromkeys(f"{one.about}: {its.never}" for one, its in known if its.never)
+        said += "".join(f"; nothing passes, {one}" for one in [*never][:_MOST_SAID])
+    meanings: dict[Meaning, set[str]] = {}
+    for _, its in known:
+        each = meanings.setdefault(its.meaning, set())
+        if its.meaning == "asked again":
+            several = "s" * (its.answers != 1.0)
+            each.add(f"{its.answers:.3g} answer{several} an item against {its.nights:.3g}")
+    return [
+        said,
+        *(
+            MEANS[meaning] + (f" ({', '.join(sorted(each))})" if each else "")
+            for meaning, each in meanings.items()
+        ),
+    ]
+
+
+def _needs(one: PairTest, its: Unchanged, *, alone: bool) -> str:
+    ways = []
+    if math.isfinite(its.margin):
+        ways.append(f"an allowed {one.limit} of {drop_words(its.margin, one.metric)}")
+    if math.isfinite(its.items) and its.items > one.difference.units:
+        ways.append(f"{math.ceil(its.items):,} items")
+    said = " or ".join(ways) or "more items than there can be"
+    return said if alone else f"{one.about}: {said}"
 
 
 def stopped(command: str, code: int, message: str) -> tuple[str, str]:

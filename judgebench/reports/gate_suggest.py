@@ -40,8 +40,9 @@ from judgebench.metrics.win_rate import WEIGHTED
 from judgebench.plain_text import counted, printable, too_few_items
 from judgebench.reports.boards import where
 from judgebench.reports.gate_policy import ChosenTest, Policy
-from judgebench.reports.gate_unchanged import LEAST_ITEMS, percent, too_little_there
+from judgebench.reports.gate_unchanged import LEAST_ITEMS, too_little_there
 from judgebench.reports.model_pairs import PairData
+from judgebench.reports.pair_tests import percent
 from judgebench.reports.versions import other_nights
 from judgebench.stats.gate_rule import FEWEST_TO_PASS
 from judgebench.stats.head_to_head_power import MOST_SPREAD

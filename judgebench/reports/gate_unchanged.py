@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,11 +29,10 @@ from judgebench.metrics.paired import (
     why_no_difference,
 )
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
-from judgebench.metrics.registry import metric as entry
 from judgebench.metrics.verdict_spread import average_nights, repeat_spread
 from judgebench.metrics.win_rate import LENGTH_CONTROLLED, WEIGHTED
+from judgebench.reports.pair_tests import Meaning, Unchanged
 from judgebench.stats.unchanged import (
-    CHANCE,
     MOST_TOGETHER,
     Seen,
     correlations,
@@ -50,16 +49,6 @@ from judgebench.stats.unchanged import (
 
 if TYPE_CHECKING:
     from judgebench.reports.model_pairs import PairData
-    from judgebench.reports.pair_tests import PairTest
-
-Meaning = Literal["exchanged", "asked again"]
-"""What an unchanged model is: verdicts changed hands item by item, or one model asked again."""
-
-MEANS: dict[Meaning, str] = {
-    "exchanged": "unchanged: the two models' verdicts exchanged at random, item by item (one model "
-    "asked twice can differ less, by up to √2, and pass more often)",
-    "asked again": "unchanged: the baseline itself asked again, whose answers vary as they did",
-}
 
 LEAST_ITEMS = 20
 """Items with several answers from which it is taken how much answers vary."""
@@ -153,29 +142,6 @@ class Basis:
         there = tuple(replace(one, units=math.ceil(one.units * scale)) for one in self.views)
         enough = not_called(there, called_at) >= each
         return items if enough else found(self.strict_drop / self.unit)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unchanged:
-    """How often one test passes an unchanged model; figures are in the metric's units.
-
-    chance
-        nan where it is not known, and then ``undefined`` says why.
-    margin, items
-        The allowed drop, and the number of items, with which an unchanged model would pass the
-        whole policy on 80 % of nights, were it so with each of its tests; nan for none.
-    never
-        Why it does not pass whatever drop is allowed; None where it may.
-    """
-
-    meaning: Meaning
-    chance: float
-    margin: float
-    items: float
-    answers: float
-    nights: float
-    undefined: str | None = None
-    never: str | None = None
 
 
 def basis_of(
@@ -313,81 +279,3 @@ def _blocks(tests: Sequence[Basis]) -> list[tuple[list[int], NDArray[np.float64]
             ]
             found.append((places, correlations(rows)))
     return found
-
-
-# in words ---------------------------------------------------------------------------------------
-
-
-_MOST_SAID = 4
-
-
-def in_words(tests: Sequence[PairTest], chance: float) -> list[str]:
-    """``An unchanged model passes this gate with 22 % chance; 80 % needs …``, and what it means.
-
-    Parameters
-    ----------
-    chance
-        That all of them pass.
-    """
-    known = [(one, one.unchanged) for one in tests if one.unchanged is not None]
-    if not known:
-        return []
-    if math.isnan(chance):
-        why = dict.fromkeys(its.undefined for _, its in known if its.undefined)
-        return [f"how often this gate passes an unchanged model is not known: {'; '.join(why)}"]
-    alone = len(known) == 1
-    of = "this gate" if alone else f"this gate's {len(known):,} tests together"
-    said = f"an unchanged model passes {of} with {percent(chance)} chance"
-    if chance < CHANCE:
-        # Those that alone hold the whole back.
-        short = [
-            one for one in known if one[1].never is None and not one[1].margin <= one[0].max_drop
-        ]
-        needs = [_needs(one, its, alone=alone) for one, its in short[:_MOST_SAID]]
-        if len(short) > _MOST_SAID:
-            needs.append(f"and {len(short) - _MOST_SAID:,} more tests")
-        said += f"; {100 * CHANCE:g} % needs {'; '.join(needs)}" if needs else ""
-        never = dict.fromkeys(f"{one.about}: {its.never}" for one, its in known if its.never)
-        said += "".join(f"; nothing passes, {one}" for one in [*never][:_MOST_SAID])
-    meanings: dict[Meaning, set[str]] = {}
-    for _, its in known:
-        each = meanings.setdefault(its.meaning, set())
-        if its.meaning == "asked again":
-            several = "s" * (its.answers != 1.0)
-            each.add(f"{its.answers:.3g} answer{several} an item against {its.nights:.3g}")
-    return [
-        said,
-        *(
-            MEANS[meaning] + (f" ({', '.join(sorted(each))})" if each else "")
-            for meaning, each in meanings.items()
-        ),
-    ]
-
-
-def _needs(one: PairTest, its: Unchanged, *, alone: bool) -> str:
-    ways = []
-    if math.isfinite(its.margin):
-        ways.append(f"an allowed {one.limit} of {drop_words(its.margin, one.metric)}")
-    if math.isfinite(its.items) and its.items > one.difference.units:
-        ways.append(f"{math.ceil(its.items):,} items")
-    said = " or ".join(ways) or "more items than there can be"
-    return said if alone else f"{one.about}: {said}"
-
-
-def drop_words(drop: float, metric: str) -> str:
-    """A drop as people say it: points of a share or a percentage, else in the scale's own units."""
-    if metric.partition("/")[0] == "score":
-        return f"{drop:.{entry(metric).digits}f} on the scale"
-    percent_of = drop if entry(metric).in_percent else 100.0 * drop
-    # Rounded up: what is said suffices.
-    points = math.ceil(10.0 * percent_of - 1e-9) / 10.0
-    return f"{points:g} points"
-
-
-def percent(chance: float) -> str:
-    """A chance in whole percent, never a bare 0 or 100 unless it is one."""
-    if 0.0 < chance < 0.005:
-        return "under 1 %"
-    if 0.995 <= chance < 1.0:
-        return "over 99 %"
-    return f"{100 * chance:.0f} %"

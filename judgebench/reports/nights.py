@@ -41,8 +41,8 @@ from judgebench.reports.gate import decide_tests, question
 from judgebench.reports.gate_policy import GateTest, Policy
 from judgebench.reports.gate_result import GateResult
 from judgebench.reports.gate_suggest import chosen_test
-from judgebench.reports.gate_unchanged import drop_words
 from judgebench.reports.model_pairs import PairData
+from judgebench.reports.pair_tests import drop_words
 from judgebench.reports.slide import SlideNight, SlideReport, each_once, slide_report
 from judgebench.reports.versions import FixedBaseline, Night, fixed_baseline, nights_of
 from judgebench.store import Store

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, overload
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from judgebench.columns import grouped
 from judgebench.metrics.intervals import Floats
 from judgebench.metrics.paired import PairedModels, PairedTests, difference
 from judgebench.metrics.registry import metric, of_confidence
-from judgebench.plain_text import counted, printable
+from judgebench.plain_text import printable
 from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.document import (
@@ -29,12 +28,9 @@ from judgebench.reports.document import (
     json_field,
     table,
 )
-from judgebench.stats.gate_rule import detectable
-from judgebench.stats.paired_tests import PairedTest
 from judgebench.store import Store
 
 if TYPE_CHECKING:
-    from judgebench.reports.gate_unchanged import Unchanged
     from judgebench.reports.model_pairs import PairData
 
 MOST_FLIPS = 10
@@ -46,6 +42,33 @@ Place: TypeAlias = tuple[str, str, str]
 
 Who: TypeAlias = tuple[str, str]
 """The title of a column, and whose it is: ``candidate`` or ``baseline``."""
+
+
+Meaning = Literal["exchanged", "asked again"]
+"""What an unchanged model is: verdicts changed hands item by item, or one model asked again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unchanged:
+    """How often one test passes an unchanged model; figures are in the metric's units.
+
+    chance
+        nan where it is not known, and then ``undefined`` says why.
+    margin, items
+        The allowed drop, and the number of items, with which an unchanged model would pass the
+        whole policy on 80 % of nights, were it so with each of its tests; nan for none.
+    never
+        Why it does not pass whatever drop is allowed; None where it may.
+    """
+
+    meaning: Meaning
+    chance: float
+    margin: float
+    items: float
+    answers: float
+    nights: float
+    undefined: str | None = None
+    never: str | None = None
 
 
 class Flip(NamedTuple):
@@ -186,6 +209,25 @@ class PairTest(OfBenchmark):
         )
 
 
+def drop_words(drop: float, name: str) -> str:
+    """A drop as people say it: points of a share or a percentage, else in the scale's own units."""
+    if name.partition("/")[0] == "score":
+        return f"{drop:.{metric(name).digits}f} on the scale"
+    percent_of = drop if metric(name).in_percent else 100.0 * drop
+    # Rounded up: what is said suffices.
+    points = math.ceil(10.0 * percent_of - 1e-9) / 10.0
+    return f"{points:g} points"
+
+
+def percent(chance: float) -> str:
+    """A chance in whole percent, never a bare 0 or 100 unless it is one."""
+    if 0.0 < chance < 0.005:
+        return "under 1 %"
+    if 0.995 <= chance < 1.0:
+        return "over 99 %"
+    return f"{100 * chance:.0f} %"
+
+
 FIGURES: tuple[Part, ...] = (
     *(Spread("difference", (name,), "difference_") for name in ("value", "low", "high", "missing")),
     Spread("coverage", prefix="coverage_"),
@@ -253,37 +295,6 @@ class PairQuestion:
             "coverage": Coverage(*pair.coverage),
             "flips": flips(pair),
         }
-
-    def detectable(self, alpha: float) -> float:
-        """The smallest drop that these items find with a power of 80 %, in the metric's units.
-
-        Parameters
-        ----------
-        alpha
-            One-sided, of the hardest case among all tests that are made together.
-        """
-        observed, both = self.compared.observed, self.compared.candidate + self.compared.baseline
-        turned = 0.0 if self.pair.higher_is_better else 1.0  # what is lacking there is right
-        right = turned + both / 2.0 if observed.binary else None
-        found = _detectable(observed.spread, observed.units, alpha=alpha, right=right)
-        return found * self.pair.unit
-
-
-_detectable = lru_cache(maxsize=1024)(detectable)  # a policy may ask the same of many drops
-
-
-def more_items(units: float, observed: PairedTest) -> str | None:
-    """That so many items in all would decide; None where nobody knows, or these are as many.
-
-    What is said is that of an average case: nothing where the spread rests on too little.
-    """
-    if not math.isfinite(units) or math.ceil(units) <= observed.units:
-        return None
-    more = counted(math.ceil(units) - observed.units, f"more {observed.unit}")
-    return (
-        f"if the true difference is as observed, about {more} "
-        f"{'give' if not more.startswith('1 ') else 'gives'} an 80 % chance of a decision"
-    )
 
 
 def flips(pair: PairedModels) -> Flips:

@@ -35,8 +35,8 @@ from judgebench.reports.document import (
 from judgebench.reports.estimates import UNDEFINED, finite
 from judgebench.reports.gate_policy import GateTest, Policy
 from judgebench.reports.gate_suggest import LEAST_DROP, MOST_DROP
-from judgebench.reports.gate_unchanged import drop_words, percent
 from judgebench.reports.model_pairs import PairData
+from judgebench.reports.pair_tests import drop_words, percent
 from judgebench.stats.gate_rule import detectable, units_to_detect
 from judgebench.stats.head_to_head_power import MOST_SPREAD, Fewer, TwoDesigns, two_designs
 from judgebench.stats.unchanged import (

@@ -2,10 +2,10 @@
 
 ``uses`` joined to ``judgments`` is the truth. What boards read of it is kept beside it once more,
 packed: a board's (benchmark, judge, model, opponent) newest verdicts are rows of ``tails``, folded
-into a chunk of ``chunks`` when there are `TAIL`, and small chunks into one of `CHUNK` verdicts. A
-fold is part of the transaction that puts a verdict, and readers take both from one snapshot. Both
-are made of ``uses`` alone, so they can be made anew (`rebuild`) and compared (`verify`); a store
-that has not been packed yet is read from ``uses``, in the same arrays.
+into a chunk of ``chunks`` when there are `write.TAIL`, and small chunks into one of `write.CHUNK`
+verdicts. A fold is part of the transaction that puts a verdict, and readers take both from one
+snapshot. Both are made of ``uses`` alone, so they can be made anew (`rebuild`) and compared
+(`verify`); a store that has not been packed yet is read from ``uses``, in the same arrays.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ from sqlalchemy import (
     Connection,
     String,
     bindparam,
-    case,
     cast,
     delete,
     func,
@@ -40,8 +39,8 @@ from sqlalchemy import (
 )
 
 from judgebench.columns import Coded, Codes, Column, compact, marked, occurring, paired, select_rows
-from judgebench.records import AFRESH, HUMAN
-from judgebench.store import catalog, schema
+from judgebench.records import HUMAN
+from judgebench.store import catalog, schema, write
 from judgebench.store.catalog import (
     boards_of,
     chosen,
@@ -62,16 +61,24 @@ from judgebench.store.codec import (
 from judgebench.store.database import Database, Prepared, chunks, insert
 from judgebench.store.opening import mark_as, marks
 from judgebench.store.read import TAKEN_BACK, marks_shown
-from judgebench.store.schema import NONE, PLACE
+from judgebench.store.schema import PLACE
+from judgebench.store.write import (
+    BOARD,
+    COUNTED,
+    FIELDS,
+    HAS_MORE,
+    HAS_VALUE,
+    HERE,
+    IN_CHUNKS,
+    IN_TAILS,
+    LOOKED,
+    MARKED,
+    NAMES,
+    SMALL,
+)
 
 START = 160
 """How many characters of an answer `board_answers` reads beside its length."""
-
-TAIL, CHUNK = 256, 4096
-"""Verdicts of a board at which its rows are folded into a chunk, and of a chunk that stays.
-
-Many boards never have 4,096 verdicts, and their rows would all be read one by one.
-"""
 
 _u, _j, _a, _r, _t, _c, _l = (
     table.c
@@ -94,103 +101,38 @@ A column in which all are alike may have no stride.
 _Piece: TypeAlias = tuple[tuple[int, ...], Rows]
 """A board's four numbers and some of its rows."""
 
-_BOARD = PLACE[:4]
-_HAS_VALUE, _HAS_MORE, _LOOKED, _MARKED = 4, 8, 16, 32
-_TOLD = (
-    _j.kind
-    + case((_j.value.is_not(None), _HAS_VALUE), else_=0)
-    + case((_j.reason_sha.is_not(None) | _j.parts.is_not(None), _HAS_MORE), else_=0)
-    + case((_j.marks.is_(None), 0), (_j.marks == "[]", _LOOKED), else_=_LOOKED + _MARKED)
-)
-_FIELDS: dict[str, ColumnElement[Any]] = {
-    **{name: _u[name] for name in (*schema.uses.primary_key.columns.keys()[4:], "used_at")},
-    "told": _TOLD,
-    **{name: func.coalesce(_j[name], 0.0) for name in ("value", "low", "high")},
-    **{name: func.coalesce(_j[name], NONE) for name in ("label_id", "served_id")},
-    "judged_at": _j.at,
-}
 _DOUBLES = ("used_at", "value", "low", "high", "judged_at")
-_NAMES = (*_BOARD, *_FIELDS)
-_ROW = np.dtype([(name, "f8" if name in _DOUBLES else "i8") for name in _NAMES])
+_ROW = np.dtype([(name, "f8" if name in _DOUBLES else "i8") for name in NAMES])
 _HEADER = np.dtype([("least", "<i8"), ("size", "<i8")])
 _WIDTHS = {1: "<u1", 2: "<u2", 4: "<u4", 8: "<i8"}
-_HERE: dict[str, Any] = {name: bindparam(f"here_{name}") for name in _BOARD}
-_IN_CHUNKS, _IN_TAILS = ([of[name] == its for name, its in _HERE.items()] for of in (_c, _l))
-_COUNTED = (
-    select(
-        *(_u[name] for name in _BOARD), *(column.label(name) for name, column in _FIELDS.items())
-    )
-    .join_from(schema.uses, schema.judgments, _j.id == _u.judgment_id)
-    .where(_u.repeat != AFRESH)
-)
-_CHUNK = (*_BOARD, "n", "blob")
+_CHUNK = (*BOARD, "n", "blob")
 _CHUNKS = select(*(_c[name] for name in _CHUNK))
-_TAILS = select(*(_l[name] for name in _NAMES))
-_SMALL = _c.n < bindparam("whole")
+_TAILS = select(*(_l[name] for name in NAMES))
 _TAKE_SMALL = Prepared(
-    delete(schema.chunks).where(*_IN_CHUNKS, _SMALL).returning(*_CHUNKS.selected_columns)
+    delete(schema.chunks).where(*IN_CHUNKS, SMALL).returning(*_CHUNKS.selected_columns)
 )
-_DROP_CHUNKS = Prepared(delete(schema.chunks).where(*_IN_CHUNKS))
-_DROP_TAIL = Prepared(delete(schema.tails).where(*_IN_TAILS))
-_TAKE_TAIL = Prepared(delete(schema.tails).where(*_IN_TAILS).returning(*_TAILS.selected_columns))
-_in_small = select(func.coalesce(func.sum(_c.n), 0)).where(*_IN_CHUNKS, _SMALL).scalar_subquery()
-_in_tail = select(1).where(*_IN_TAILS).offset(bindparam("fewer")).limit(1)
-_LONG = Prepared(select(_in_small).where(_in_tail.exists()))
-"""Of a board whose tail is long, how many verdicts are in its small chunks."""
-
+_DROP_CHUNKS = Prepared(delete(schema.chunks).where(*IN_CHUNKS))
+_DROP_TAIL = Prepared(delete(schema.tails).where(*IN_TAILS))
+_TAKE_TAIL = Prepared(delete(schema.tails).where(*IN_TAILS).returning(*_TAILS.selected_columns))
 _PUT_CHUNK = Prepared(
     insert(schema.chunks).values(
-        **_HERE,
-        seq=select(func.coalesce(func.max(_c.seq), 0) + 1).where(*_IN_CHUNKS).scalar_subquery(),
+        **HERE,
+        seq=select(func.coalesce(func.max(_c.seq), 0) + 1).where(*IN_CHUNKS).scalar_subquery(),
     )
 )
-# Of the uses just put alone: what was known before has a row or lies in a chunk. If the clock makes
-# one come twice, both are the same, and one of them counts.
-_PUT_TAIL = Prepared(
-    insert(schema.tails)
-    .from_select(
-        _NAMES,
-        _COUNTED.where(
-            *(_u[name] == bindparam(f"here_{name}", type_=_u[name].type) for name in PLACE),
-            _u.run_id == bindparam("here_run_id", type_=_u.run_id.type),
-            _j.key == bindparam("judgment_key"),
-            _u.used_at >= bindparam("now", type_=_u.used_at.type),
-        ),
-    )
-    .on_conflict_do_nothing()
-)
-
-
-_HERE_BOARD = tuple(f"here_{name}" for name in _BOARD)
-
-
-def put_tails(connection: Connection, uses: Mapping[str, Sequence[Any]]) -> None:
-    """What boards read of uses that were just put, in the transaction that puts them.
-
-    Parameters
-    ----------
-    uses
-        In columns their places and runs as ``here_…``, ``judgment_key``, and as ``now`` the time
-        since which each was put.
-    """
-    _PUT_TAIL.put_all(connection, uses)
-    for board in sorted({*zip(*(uses[name] for name in _HERE_BOARD), strict=True)}):
-        here = dict(zip(_HERE_BOARD, board, strict=True)) | {"whole": CHUNK, "fewer": TAIL - 1}
-        for long in _LONG.execute(connection, here).fetchall():
-            _fold(connection, board, *long)
 
 
 def _here(board: Sequence[int]) -> dict[str, int]:
     """A board, or the first of its numbers, as parameters."""
-    return {f"here_{name}": value for name, value in zip(_BOARD, board, strict=False)}
+    return {f"here_{name}": value for name, value in zip(BOARD, board, strict=False)}
 
 
-def _fold(connection: Connection, board: Sequence[int], in_small: int) -> None:
+def fold(connection: Connection, board: Sequence[int], in_small: int) -> None:
     """A board's tail into a chunk, with its small chunks where that makes a whole one."""
     tail = np.array(_TAKE_TAIL.execute(connection, _here(board)).fetchall(), dtype=_ROW)
     pieces = [_columns_of(tail)]
-    if in_small + len(tail) >= CHUNK:
-        small = _TAKE_SMALL.execute(connection, _here(board) | {"whole": CHUNK})
+    if in_small + len(tail) >= write.CHUNK:
+        small = _TAKE_SMALL.execute(connection, _here(board) | {"whole": write.CHUNK})
         pieces += [_unpacked(*one) for one in small]
     _put_chunks(connection, board, [_laid_out(pieces)])
 
@@ -200,8 +142,8 @@ def _put_chunks(connection: Connection, board: Sequence[int], pieces: Iterable[R
     put = []
     for piece in pieces:
         ordered = np.lexsort([piece[name] for name in reversed(PLACE)])
-        for start in range(0, len(ordered), CHUNK):
-            some = ordered[start : start + CHUNK]
+        for start in range(0, len(ordered), write.CHUNK):
+            some = ordered[start : start + write.CHUNK]
             put.append({"n": len(some), "blob": _packed(_taken(piece, some))})
     for one in put:
         _PUT_CHUNK.execute(connection, _here(board) | one)
@@ -210,11 +152,11 @@ def _put_chunks(connection: Connection, board: Sequence[int], pieces: Iterable[R
 def _packed(rows: Rows) -> bytes:
     """Each column in the fewest bytes a row that say it exactly; none where all rows are alike.
 
-    A header of the least value and the bytes a row for each of `_FIELDS`, then what each row adds
+    A header of the least value and the bytes a row for each of `FIELDS`, then what each row adds
     to the least; little-endian. Doubles are taken as the integers of their bits.
     """
-    header, bodies = np.zeros(len(_FIELDS), dtype=_HEADER), []
-    for at, name in enumerate(_FIELDS):
+    header, bodies = np.zeros(len(FIELDS), dtype=_HEADER), []
+    for at, name in enumerate(FIELDS):
         bits = rows[name]
         least, most = int(bits.min()), int(bits.max())
         size = next((size for size in (0, 1, 2, 4) if most - least < 1 << 8 * size), 8)
@@ -227,13 +169,13 @@ def _packed(rows: Rows) -> bytes:
 def _unpacked(*chunk: Any) -> Rows:
     """A row of ``chunks``: the four numbers of a board, how many verdicts, and the blob."""
     *board, n, blob = chunk
-    header = np.frombuffer(blob, _HEADER, len(_FIELDS))
+    header = np.frombuffer(blob, _HEADER, len(FIELDS))
     least = np.concatenate([board, header["least"]])
     start, piece = header.nbytes, {}
     for at, size in enumerate([0, 0, 0, 0, *header["size"].tolist()]):
-        piece[_NAMES[at]] = np.ndarray(n, least.dtype, least, at * least.itemsize, (0,))
+        piece[NAMES[at]] = np.ndarray(n, least.dtype, least, at * least.itemsize, (0,))
         if size:
-            piece[_NAMES[at]] = np.ndarray(n, _WIDTHS[size], blob, start) + least[at]
+            piece[NAMES[at]] = np.ndarray(n, _WIDTHS[size], blob, start) + least[at]
             start += size * n
     return piece
 
@@ -262,20 +204,20 @@ def _used(connection: Connection, start: Sequence[int]) -> Iterator[_Piece]:
     """What ``uses`` say of the boards whose numbers begin so: pieces of a board each, in order."""
     found = _uses_of(len(start)).rows(connection, _here(start))
     while len(some := np.fromiter(islice(found, _GROUP), dtype=_ROW)):
-        boards = some[list(_BOARD)]
+        boards = some[list(BOARD)]
         for piece in np.split(some, np.flatnonzero(boards[1:] != boards[:-1]) + 1):
             yield piece[0].tolist()[:4], _columns_of(piece)
 
 
 def _columns_of(rows: NDArray[Any]) -> Rows:
-    return {name: rows[name].view(np.int64) for name in _NAMES}
+    return {name: rows[name].view(np.int64) for name in NAMES}
 
 
 @cache
 def _uses_of(n: int) -> Prepared:
     """The uses of the boards whose first ``n`` numbers are given, in order."""
-    here = [_u[name] == its for name, its in islice(_HERE.items(), n)]
-    return Prepared(_COUNTED.where(*here).order_by(*schema.uses.primary_key.columns))
+    here = [_u[name] == its for name, its in islice(HERE.items(), n)]
+    return Prepared(COUNTED.where(*here).order_by(*schema.uses.primary_key.columns))
 
 
 @cache
@@ -284,7 +226,7 @@ def _most_of(n: int, packed: bool) -> Prepared:
     lie = ((_c, func.sum(_c.n)), (_l, func.count())) if packed else ((_u, func.count()),)
     counts = (
         select(func.coalesce(n_rows, 0))
-        .where(*(of[name] == its for name, its in islice(_HERE.items(), n)))
+        .where(*(of[name] == its for name, its in islice(HERE.items(), n)))
         .scalar_subquery()
         for of, n_rows in lie
     )
@@ -298,23 +240,23 @@ def _packed_of(n: int) -> Prepared:
     Rows of both: what a tail has beyond a board is nothing in a chunk, and the other way round.
     """
     lie = (
-        (_c, _CHUNKS.add_columns(_c.seq, *(null().label(name) for name in _FIELDS))),
+        (_c, _CHUNKS.add_columns(_c.seq, *(null().label(name) for name in FIELDS))),
         (
             _l,
             select(
-                *(_l[name] for name in _BOARD),
+                *(_l[name] for name in BOARD),
                 null(),
                 null(),
                 literal_column("0"),
-                *(_l[name] for name in _FIELDS),
+                *(_l[name] for name in FIELDS),
             ),
         ),
     )
     here = (
-        found.where(*(of[name] == its for name, its in islice(_HERE.items(), n)))
+        found.where(*(of[name] == its for name, its in islice(HERE.items(), n)))
         for of, found in lie
     )
-    return Prepared(union_all(*here).order_by(*_BOARD, "seq"))
+    return Prepared(union_all(*here).order_by(*BOARD, "seq"))
 
 
 def _pieces(connection: Connection, start: Sequence[int], packed: bool) -> Iterator[_Piece]:
@@ -372,7 +314,7 @@ def verify(connection: Connection) -> list[tuple[int, ...]]:
     packed = {
         tuple(board)
         for table in (schema.chunks, schema.tails)
-        for board in rows(connection, table, " ".join(_BOARD), distinct=True)
+        for board in rows(connection, table, " ".join(BOARD), distinct=True)
     }
     return [
         board
@@ -588,9 +530,9 @@ def _gathered(
         found["item_id"][here] = some["item_id"] - items.start
         found["code"][here] = code
         found["value"][here] = value
-        found["value"][here][told & _HAS_VALUE == 0] = np.nan
+        found["value"][here][told & HAS_VALUE == 0] = np.nan
         found["judged_at"][here] = some["judged_at"].view(np.float64)
-        rows = np.flatnonzero(told & (_HAS_MORE | _MARKED))
+        rows = np.flatnonzero(told & (HAS_MORE | MARKED))
         more["row"].append(rows + n)
         more["judgment"].append(some["judgment_id"][rows])
         n = here.stop
@@ -704,7 +646,7 @@ def _said(
 ) -> dict[str, Coded]:
     """Reasons, parts of scores and marks: looked up for those rows alone that have any."""
     looked = paired(said["told"], judge_kind).mapped(
-        lambda one: one[0] & _LOOKED > 0 and one[1] not in JUDGED_ELSEWHERE
+        lambda one: one[0] & LOOKED > 0 and one[1] not in JUDGED_ELSEWHERE
     )
     judgments, place = np.unique(its["judgment"], return_inverse=True)
     texts: dict[Any, int] = {}

@@ -433,8 +433,8 @@ def merge(into: str, others: Sequence[str], progress: Progress = _QUIET) -> Merg
         texts, or are not finished.
     """
     with ExitStack() as opened:
-        store = opened.enter_context(closing(open_database(into)))
         rest = [opened.enter_context(closing(open_database(o, read_only=True))) for o in others]
+        store = opened.enter_context(closing(open_database(into)))  # made if all others are there
         views = {one: opened.enter_context(one.reading()) for one in rest}
         for one, connection in views.items():
             if one.place() == store.place():

@@ -15,7 +15,7 @@ from copy import copy
 from functools import lru_cache, partial
 from itertools import count, islice, repeat
 from struct import Struct
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from sqlalchemy import Connection, Dialect, Executable, Insert, create_engine, func, select
 from sqlalchemy.dialects import postgresql
@@ -80,30 +80,26 @@ class Database(ABC):
         Called before something is read within a write.
     beside
         Held while something is written, where other threads of this process have to know.
-
-    Parameters
-    ----------
+    store_id
+        What tells the store from every other one; None for one that is older than its name.
     dialect
         As SQLAlchemy calls the engine.
     pause_s
         Between two tries of who waits, at most.
     tables
         Asks whether there are tables of a store, and how many there are of others.
-    vacuum
+    anew
         Writes all tables anew, without the room of what is gone.
     """
 
-    def __init__(
-        self, name: str, dialect: str, *, read_only: bool, pause_s: float, tables: str, vacuum: str
-    ) -> None:
-        self.name = name
-        self.read_only = read_only
-        self._dialect = dialect
-        self._pause_s = pause_s
-        self._tables = tables
-        self._vacuum = vacuum
-        self._reads = "BEGIN"
-        self._open()
+    name: str
+    read_only: bool
+    store_id: str | None = None
+    dialect: ClassVar[str]
+    pause_s: ClassVar[float]
+    tables: ClassVar[str]
+    anew: ClassVar[str]
+    _reads = "BEGIN"
 
     def _open(self) -> None:
         self.in_write = False
@@ -115,7 +111,7 @@ class Database(ABC):
         self._commits = 0
         self._raw: Any = None
         engine = create_engine(
-            f"{self._dialect}://",
+            f"{self.dialect}://",
             creator=self._connected,
             poolclass=NullPool,
             hide_parameters=True,  # texts of models do not belong in a traceback
@@ -124,7 +120,7 @@ class Database(ABC):
         self.errors = DBAPIError, engine.dialect.loaded_dbapi.Error
         with self._in_words():
             self._connection = engine.connect()
-            spoken = self._dialect, engine.dialect.server_version_info
+            spoken = self.dialect, engine.dialect.server_version_info
             self._connection.dialect = _DIALECTS.setdefault(spoken, engine.dialect)
             self._raw = self._connection.connection.dbapi_connection
 
@@ -212,7 +208,7 @@ class Database(ABC):
 
     def revision(self) -> str | None:
         """Of the tables; None where there are none yet. Raises `StoreError` for those of others."""
-        ours, others = self.row(self._tables)
+        ours, others = self.row(self.tables)
         if others and not ours:
             raise StoreError(
                 f"{self.name} holds {others} tables of another program and no store; it was left"
@@ -225,7 +221,7 @@ class Database(ABC):
         """Give back the room of what was removed; bytes taken before and after."""
         with self._in_words(), self._turn():
             before = self._size()
-            self._raw.execute(self._vacuum)
+            self._raw.execute(self.anew)
             return before, self._size()
 
     def damage(self) -> list[str]:
@@ -314,7 +310,14 @@ class Database(ABC):
                     ) from error
                 waiting.goes_on(f"{why}; {self.on_wait(waiting.seconds)}")
             time.sleep(pause_s)
-            pause_s = min(2 * pause_s, self._pause_s)
+            pause_s = min(2 * pause_s, self.pause_s)
+
+
+def no_store(found: str) -> StoreError:
+    return StoreError(
+        f"{found}; `judgebench run` and `judgebench import` make one there (--store or"
+        " JUDGEBENCH_STORE say where)"
+    )
 
 
 def hanging_references(connection: Connection) -> Iterator[tuple[str, str]]:

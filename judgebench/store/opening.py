@@ -18,7 +18,7 @@ from sqlalchemy import Connection, select, text
 from judgebench.errors import ConfigError, StoreError
 from judgebench.extras import install_line
 from judgebench.store import schema, sqlite
-from judgebench.store.database import insert
+from judgebench.store.database import insert, no_store
 from judgebench.store.schema import REVISION
 
 if TYPE_CHECKING:
@@ -41,10 +41,6 @@ _NO_FILE = (
         re.compile(r"(?P<scheme>[A-Za-z0-9+]+):(?!//)"),
         "a store's URL is written sqlite:///results/judgebench.db, and this one begins with"
         " {scheme}: and no three slashes; a file of such a name is written with ./ before it",
-    ),
-    (
-        re.compile(r"postgres(ql)?://"),
-        "this needs a store in a file, and the one that is given is on a server",
     ),
     (
         re.compile(r"(?!sqlite://)(?P<scheme>[A-Za-z0-9][A-Za-z0-9+.-]*)://"),
@@ -154,27 +150,23 @@ def _seen(file: Path) -> str:
 
 def located(url: str) -> Location:
     """Raises `ConfigError` for what names neither a file nor a database on a server."""
-    if not url.startswith(SERVERS):
-        path = store_path(url)
-        return Location(url, str(path), path)
-    try:
-        from judgebench.store.postgres import conninfo, printable
-    except ImportError as error:
-        raise ConfigError(
-            f"a store on a PostgreSQL server needs psycopg: {install_line('psycopg')}"
-        ) from error
-    conninfo(url)
-    return Location(url, printable(url), None)
-
-
-def store_path(url: str) -> Path:
-    """The file that a URL or a bare path names. Raises `ConfigError` for any other URL."""
+    if url.startswith(SERVERS):
+        try:
+            from judgebench.store.postgres import conninfo, printable
+        except ImportError as error:
+            raise ConfigError(
+                f"a store on a PostgreSQL server needs psycopg: {install_line('psycopg')}"
+            ) from error
+        conninfo(url)
+        return Location(url, printable(url), None)
     for pattern, said in _NO_FILE:
         if found := pattern.match(url):
             raise ConfigError(said.format(url=url, **found.groupdict()))
+    path = url.removesuffix("?synchronous=full")
     if url.startswith("sqlite:"):
-        url = url.removeprefix("sqlite:///").partition("?")[0]
-    return Path(url.removesuffix("?synchronous=full")).expanduser()
+        path = url.removeprefix("sqlite:///").partition("?")[0]
+    where = Path(path).expanduser()
+    return Location(url, str(where), where)
 
 
 def open_store(url: str, *, read_only: bool = False, create: bool = True) -> Store:
@@ -202,10 +194,7 @@ def open_store(url: str, *, read_only: bool = False, create: bool = True) -> Sto
     """
     from judgebench.store.store import Store
 
-    store = Store(url, open_database(url, read_only=read_only, create=create))
-    if not read_only:
-        store.take_in_journals()
-    return store
+    return Store(url, open_database(url, read_only=read_only, create=create))
 
 
 def open_database(
@@ -219,7 +208,7 @@ def open_database(
 
         database: Database = Postgres(url, read_only=read_only)
     else:
-        _prepare(where.path, read_only, create)
+        sqlite.prepare(where.path, read_only=read_only, create=create)
         full = url.endswith("?synchronous=full")
         database = sqlite.SQLite(where.path, read_only=read_only, synchronous_full=full)
     try:
@@ -246,29 +235,6 @@ def open_database(
     return database
 
 
-def _prepare(path: Path, read_only: bool, create: bool) -> None:
-    sqlite.refuse_network_file_systems(path)
-    if not sqlite.refuse_foreign_file(path) and not create:
-        there = f"the file {path} is empty" if path.exists() else f"there is no store at {path}"
-        raise _no_store(there)
-    if not read_only:
-        sqlite.refuse_unwritable(path)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(
-                f"the store's folder {path.parent} cannot be made: {error.strerror}; give another"
-                " path with --store"
-            ) from error
-
-
-def _no_store(found: str) -> StoreError:
-    return StoreError(
-        f"{found}; `judgebench run` and `judgebench import` make one there (--store or"
-        " JUDGEBENCH_STORE say where)"
-    )
-
-
 def marks(connection: Connection) -> dict[str, str]:
     """What a store says of itself: an unfinished copy, texts left out, boards packed."""
     return {row.name: row.value for row in connection.execute(select(schema.meta))}
@@ -293,6 +259,7 @@ def _make_ready(database: Database) -> None:
             f"the store {database.name} is an unfinished copy, of which no number is to be trusted;"
             " run the same `judgebench store copy` again, which goes on where it stopped"
         )
+    database.store_id = said.get(schema.STORE_ID)
     if database.read_only:
         return
     if schema.REDACTED in said:
@@ -312,7 +279,7 @@ def _make_ready(database: Database) -> None:
 def _revision(database: Database, where: Location, create: bool) -> str | None:
     found = database.revision()
     if found is None and not create and not (database.read_only and where.path):
-        raise _no_store(f"there is no store in {database.name}")
+        raise no_store(f"there is no store in {database.name}")
     if found not in (None, REVISION, *OLDER):
         raise StoreError(
             f"the store {database.name} was written by a newer judgebench (its schema is {found},"
@@ -384,9 +351,3 @@ def _upgrade(connection: Connection) -> None:
             transactional_ddl=True,
         )
         migrations.run_migrations()
-
-
-def store_id(store: Store) -> str | None:
-    """What tells a store from every other one; None for one that is older than its name."""
-    with store.snapshot() as connection:
-        return marks(connection).get(schema.STORE_ID)

@@ -94,16 +94,15 @@ psycopg.adapters.register_dumper(Elements, _AsItIs)
 class Postgres(Database):
     """A connection to the server, which is made again whenever it is lost."""
 
+    dialect = "postgresql+psycopg"
+    pause_s = 0.25
+    tables = _TABLES
+    anew = "VACUUM (FULL, ANALYZE)"  # each table is held from readers too meanwhile
+
     def __init__(self, url: str, *, read_only: bool = False) -> None:
         self._asked = conninfo(url)
-        super().__init__(
-            printable(url),
-            "postgresql+psycopg",
-            read_only=read_only,
-            pause_s=0.25,
-            tables=_TABLES,
-            vacuum="VACUUM (FULL, ANALYZE)",  # each table is held from readers too meanwhile
-        )
+        self.name, self.read_only = printable(url), read_only
+        self._open()
         self._reads = f"BEGIN ISOLATION LEVEL REPEATABLE READ{' READ ONLY' * read_only}"
 
     def _connected(self) -> psycopg.Connection[Any]:

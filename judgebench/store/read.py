@@ -27,7 +27,6 @@ from judgebench.records import (
     JsonObject,
     Judgment,
     Order,
-    Reply,
     Request,
     Response,
     RunManifest,
@@ -73,7 +72,7 @@ from judgebench.store.codec import (
     reply_keys,
     stored_text,
 )
-from judgebench.store.database import Prepared, chunks
+from judgebench.store.database import chunks
 from judgebench.store.schema import NONE, PLACE
 
 OPEN: tuple[BatchState, ...] = ("submitting", "submitted")
@@ -352,12 +351,6 @@ _KEY, _FAILURE_KEY = (
 )
 _ON_BOARDS = {"repeat!": AFRESH}
 _ITEM = "id benchmark_id item_id category content"
-_FIND_REPLY = asking(
-    schema.replies,
-    "text finish_reason reasoning logprobs *_tokens served_model seconds scores left_out",
-    (("key", False),),
-)
-_REPLY, _REPLY_LABELS = Prepared(_FIND_REPLY), tuple(_FIND_REPLY.selected_columns.keys())
 _SPEND = (
     "run.run_id benchmark.name:benchmark benchmark.version model_id:model model.short:model_id"
     " judge_id:judge judge.short:judge_id how provider.name:provider"
@@ -604,13 +597,6 @@ class Reading(Snapshots, Asked):
     """What a store is asked: values and columns out. See `catalog.read` for how."""
 
     # keys and what stands behind them -----------------------------------------------------------
-
-    def reply(self, key: bytes) -> Reply | None:
-        with_key = {"key": key}
-        for found in self._database.look(lambda c: _REPLY.execute(c, with_key).fetchall()):
-            said = values(found, labels=_REPLY_LABELS)
-            return Reply(**said | {"left_out": said["left_out"] or ()})
-        return None
 
     @read
     def judgment(self, c: Connection, key: bytes) -> Judgment | None:

@@ -23,8 +23,11 @@ from typing import Any
 
 from judgebench.errors import StoreBusyError, StoreError, StoreFullError
 from judgebench.protocols import MAY_WAIT, at_most
-from judgebench.store.database import Database
+from judgebench.store.database import Database, no_store
 from judgebench.store.schema import APPLICATION_ID
+
+BESIDE = "-wal", "-turn"
+"""Ends of the names of a store's log, and of the file that is locked by who writes."""
 
 BUSY_S = 30.0
 """How long SQLite waits while another connection recovers the log, or is the last to close."""
@@ -55,29 +58,27 @@ _SETTINGS = (
 class SQLite(Database):
     """A store's file, opened."""
 
+    dialect = "sqlite"
+    pause_s = 0.01
+    tables = "SELECT count(*), 0 FROM sqlite_master WHERE name = 'alembic_version'"
+    anew = "VACUUM"  # beside it first, so that it needs as much room again for a while
+
     def __init__(
         self, path: Path, *, read_only: bool = False, synchronous_full: bool = False
     ) -> None:
-        self.path = path
+        self.path, self.name, self.read_only = path, str(path), read_only
         self._synchronous = "FULL" if synchronous_full else "NORMAL"
-        self._log, self._lock = beside(path)
+        self._log, self._lock = (path.with_name(path.name + end) for end in BESIDE)
         self._look_at, self._force_at = _LOOK_AFTER, _FORCE_AT
         self._reserves: dict[Any, Callable[[], None]] = {}  # of all connections of this store
-        super().__init__(
-            str(path),
-            "sqlite",
-            read_only=read_only,
-            pause_s=0.01,
-            tables="SELECT count(*), 0 FROM sqlite_master WHERE name = 'alembic_version'",
-            vacuum="VACUUM",  # beside it first, so that it needs as much room again for a while
-        )
+        self._open()
 
     def _connected(self) -> sqlite3.Connection:
         if self.read_only:
             return _open_read_only(self.path, self._log)
         connection = _open(self.path, "mode=rwc")
-        ours = [_pragma(connection, name) for name in ("application_id", "journal_mode")]
-        if ours != [APPLICATION_ID, "wal"]:
+        ours = "SELECT * FROM pragma_application_id, pragma_journal_mode"
+        if connection.execute(ours).fetchone() != (APPLICATION_ID, "wal"):
             with self._turn():
                 connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                 connection.execute("PRAGMA journal_mode = WAL")
@@ -241,11 +242,6 @@ class SQLite(Database):
                     self._fold("TRUNCATE", wait_ms=0)
 
 
-def beside(path: Path) -> tuple[Path, Path]:
-    """The log of a store, and the file that is locked by who writes."""
-    return path.with_name(path.name + "-wal"), path.with_name(path.name + "-turn")
-
-
 def _write_zeros(file: int, start: int, end: int) -> None:
     """Where the system cannot be asked for room: zeros that are written have it."""
     some = bytes(1 << 20)
@@ -257,7 +253,7 @@ def is_locked(path: Path) -> bool:
     """Whether another program has the file for itself alone, so that nobody can read it now."""
     try:
         with closing(_open(path, "mode=ro", wait_s=0.0)) as connection:
-            _pragma(connection, "schema_version")
+            connection.execute("PRAGMA schema_version").fetchone()
     except sqlite3.DatabaseError as error:
         return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
     return False
@@ -282,7 +278,7 @@ def _open_read_only(path: Path, log: Path) -> sqlite3.Connection:
     """
     connection = _open(path, "mode=ro")
     try:
-        _pragma(connection, "schema_version")
+        connection.execute("PRAGMA schema_version").fetchone()
     except sqlite3.OperationalError as error:
         connection.close()
         cannot_open = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_CANTOPEN
@@ -299,31 +295,23 @@ def _open_read_only(path: Path, log: Path) -> sqlite3.Connection:
     return connection
 
 
-def _pragma(connection: sqlite3.Connection, name: str) -> object:
-    return connection.execute(f"PRAGMA {name}").fetchone()[0]
-
-
 # what is refused ----------------------------------------------------------------------------------
 
 
-def refuse_foreign_file(path: Path) -> bool:
-    """Look at a file's first bytes before SQLite touches it.
-
-    Returns
-    -------
-    bool
-        Whether the file holds a store; False where there is nothing yet, or an empty file.
+def prepare(path: Path, *, read_only: bool, create: bool) -> None:
+    """Look at a file's place and its first bytes before SQLite touches it; make its folder.
 
     Raises
     ------
     StoreError
-        For a file that is no SQLite database, or another program's.
+        For a place where no store can be kept, for a file that is no SQLite database or another
+        program's, and where there is nothing yet, or an empty file, and none is to be made.
     """
+    refuse_network_file_systems(path)
+    head = b""
     try:
-        with path.open("rb") as file:
+        with suppress(FileNotFoundError), path.open("rb") as file:
             head = file.read(100)
-    except FileNotFoundError:
-        return False
     except OSError as error:
         raise StoreError(
             f"the store {path} cannot be read: {error.strerror}; change its permissions or give"
@@ -339,7 +327,18 @@ def refuse_foreign_file(path: Path) -> bool:
             f"{path} is an SQLite database of another program; it was left as it is: give another"
             " path with --store"
         )
-    return bool(head)
+    if not head and not create:
+        there = f"the file {path} is empty" if path.exists() else f"there is no store at {path}"
+        raise no_store(there)
+    if not read_only:
+        refuse_unwritable(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"the store's folder {path.parent} cannot be made: {error.strerror}; give another"
+                " path with --store"
+            ) from error
 
 
 def refuse_unwritable(path: Path) -> None:
@@ -348,7 +347,7 @@ def refuse_unwritable(path: Path) -> None:
     Of a folder that is still to be made the nearest that is there.
     """
     folder = next(one for one in path.absolute().parents if one.exists())
-    for place in (folder, path, *beside(path)):
+    for place in (folder, path, *(path.with_name(path.name + end) for end in BESIDE)):
         if place.exists() and not os.access(place, os.W_OK):
             raise StoreError(
                 f"the store {path} cannot be written: the {'folder' if place.is_dir() else 'file'}"

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
 
-from judgebench.errors import StoreBusyError, StoreError, StoreGoneError
+from judgebench.errors import ConfigError, StoreBusyError, StoreError, StoreGoneError
 from judgebench.plain_text import counted
 from judgebench.protocols import MAY_WAIT, Paid
-from judgebench.records import Item
+from judgebench.records import Item, Reply
 from judgebench.secret import secrets_of
 from judgebench.store import schema
-from judgebench.store.catalog import read
+from judgebench.store.catalog import asking, read, values
 from judgebench.store.claims import Claims
-from judgebench.store.database import Database
-from judgebench.store.opening import located, marks, store_path
+from judgebench.store.database import Database, Prepared
+from judgebench.store.opening import located
 from judgebench.store.read import Reading
 from judgebench.store.write import Entry, Journal, Numbers, Writer, Writing, check_items
 
@@ -31,6 +31,13 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
+
+_FIND_REPLY = asking(
+    schema.replies,
+    "text finish_reason reasoning logprobs *_tokens served_model seconds scores left_out",
+    (("key", False),),
+)
+_REPLY, _REPLY_LABELS = Prepared(_FIND_REPLY), tuple(_FIND_REPLY.selected_columns.keys())
 
 
 def _put(
@@ -61,15 +68,34 @@ class Store(Reading, Claims, AbstractContextManager["Store"]):
         self.name = database.name
         """The address as messages show it, without a password."""
         self.read_only = database.read_only
+        self.store_id = database.store_id
+        """What tells it from every other store; None for one that is older than its name."""
         super().__init__(database)
         self._numbers: Numbers = {}
         self._open: Writing | None = None
         self._writer: Writer | None = None
+        self._journal: Journal | None = None
+        """While something may be written: beside the store, or for a server in the user's cache."""
+        self.set_aside = database.set_aside
+        if database.store_id is not None and not self.read_only:
+            place = located(url).path
+            if place is None:
+                import platformdirs
+
+                cache = Path(platformdirs.user_cache_dir("judgebench"))
+                place = cache / "journals" / database.store_id
+            self._journal = Journal(place, database.store_id)
+            self._take_in(self._journal)
 
     @property
     def path(self) -> Path:
-        """The file of a store that is one."""
-        return store_path(self.url)
+        """The file of a store that is one. Raises `ConfigError` for one on a server."""
+        place = located(self.url).path
+        if place is None:
+            raise ConfigError(
+                "this needs a store in a file, and the one that is given is on a server"
+            )
+        return place
 
     def __exit__(self, *error: object) -> None:
         self.close()
@@ -79,7 +105,7 @@ class Store(Reading, Claims, AbstractContextManager["Store"]):
         try:
             if self._writer is not None:
                 self._writer.close()
-                self._writer = None
+            self._writer = self._journal = None
             self._give_back()
         finally:
             self._database.close()
@@ -126,6 +152,13 @@ class Store(Reading, Claims, AbstractContextManager["Store"]):
             self._open.failed = error
             raise
 
+    def reply(self, key: bytes) -> Reply | None:
+        with_key = {"key": key}
+        for found in self._database.look(lambda c: _REPLY.execute(c, with_key).fetchall()):
+            said = values(found, labels=_REPLY_LABELS)
+            return Reply(**said | {"left_out": said["left_out"] or ()})
+        return None
+
     def submit(
         self,
         work: Callable[[Any], Any],
@@ -135,7 +168,9 @@ class Store(Reading, Claims, AbstractContextManager["Store"]):
     ) -> Any:
         """Write from an event loop, which waits for nothing; see `Replies.submit`."""
         if self._writer is None:
-            self._writer = Writer(self._database.another, self._journal())
+            if self._journal is None:
+                raise StoreError(f"the store {self.name} is not open for writing")
+            self._writer = Writer(self._database.another, self._journal)
         entry = Entry(work, done, paid)
         self._writer.waiting[entry] = None
         self._writer.queue.put(entry)
@@ -146,23 +181,12 @@ class Store(Reading, Claims, AbstractContextManager["Store"]):
         writer = self._writer
         return (0, 0) if writer is None else (len(writer.waiting), len(writer.paid()))
 
-    def _journal(self) -> Journal:
-        """Beside the store; in the user's cache where that is on a server."""
-        with self._database.reading() as connection:
-            store_id = marks(connection)[schema.STORE_ID]
-        place = located(self.url).path
-        if place is None:
-            import platformdirs
-
-            place = Path(platformdirs.user_cache_dir("judgebench")) / "journals" / store_id
-        return Journal(place, store_id)
-
-    def take_in_journals(self) -> None:
+    def _take_in(self, journal: Journal) -> None:
         """What was paid for and could not be stored, by processes that have ended since.
 
         Raises `StoreError` for a journal that cannot be read, or is another store's.
         """
-        for path, left in self._journal().left():
+        for path, left in journal.left():
             once = {paid.key: paid for paid in left}.values()
             try:
                 with self.transaction():  # nobody else stores one of them meanwhile
@@ -181,10 +205,6 @@ class Store(Reading, Claims, AbstractContextManager["Store"]):
                 f"{'is' if len(new) == 1 else 'are'} stored now, from {path}",
                 file=sys.stderr,
             )
-
-    def set_aside(self, size: int, on_touch: Callable[[], None]) -> AbstractContextManager[None]:
-        """Keep room for what must still be written on a full disk; see `Database.set_aside`."""
-        return self._database.set_aside(size, on_touch)
 
     # values in ----------------------------------------------------------------------------------
 

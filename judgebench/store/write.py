@@ -28,12 +28,25 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, TextIO, TypeAlias
 
-from sqlalchemy import Connection, Double, Table, bindparam, delete, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Double,
+    Table,
+    bindparam,
+    case,
+    delete,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from judgebench import keys
 from judgebench.errors import InputError, StoreBusyError, StoreError, StoreGoneError
 from judgebench.protocols import MAY_WAIT, Paid, Waiting
 from judgebench.records import (
+    AFRESH,
     Batch,
     DriftCheck,
     Failure,
@@ -186,6 +199,74 @@ def _naming(table: Table, owner: str) -> Prepared:
 
 _NAME_MODEL = _naming(schema.model_names, "model_id")
 _NAME_JUDGE = _naming(schema.judge_names, "judge_id")
+# What boards read of uses is kept once more, in rows of ``tails`` until there are so many of them:
+# `columns` folds these into ``chunks``, and reads both.
+
+TAIL, CHUNK = 256, 4096
+"""Verdicts of a board at which its rows are folded into a chunk, and of a chunk that stays.
+
+Many boards never have 4,096 verdicts, and their rows would all be read one by one.
+"""
+
+BOARD = PLACE[:4]
+HAS_VALUE, HAS_MORE, LOOKED, MARKED = 4, 8, 16, 32
+_j, _c, _l = schema.judgments.c, schema.chunks.c, schema.tails.c
+_TOLD = (
+    _j.kind
+    + case((_j.value.is_not(None), HAS_VALUE), else_=0)
+    + case((_j.reason_sha.is_not(None) | _j.parts.is_not(None), HAS_MORE), else_=0)
+    + case((_j.marks.is_(None), 0), (_j.marks == "[]", LOOKED), else_=LOOKED + MARKED)
+)
+FIELDS: dict[str, ColumnElement[Any]] = {
+    **{name: _u[name] for name in (*schema.uses.primary_key.columns.keys()[4:], "used_at")},
+    "told": _TOLD,
+    **{name: func.coalesce(_j[name], 0.0) for name in ("value", "low", "high")},
+    **{name: func.coalesce(_j[name], NONE) for name in ("label_id", "served_id")},
+    "judged_at": _j.at,
+}
+NAMES = (*BOARD, *FIELDS)
+HERE: dict[str, Any] = {name: bindparam(f"here_{name}") for name in BOARD}
+IN_CHUNKS, IN_TAILS = ([of[name] == its for name, its in HERE.items()] for of in (_c, _l))
+COUNTED = (
+    select(*(_u[name] for name in BOARD), *(column.label(name) for name, column in FIELDS.items()))
+    .join_from(schema.uses, schema.judgments, _j.id == _u.judgment_id)
+    .where(_u.repeat != AFRESH)
+)
+SMALL = _c.n < bindparam("whole")
+_in_small = select(func.coalesce(func.sum(_c.n), 0)).where(*IN_CHUNKS, SMALL).scalar_subquery()
+_in_tail = select(1).where(*IN_TAILS).offset(bindparam("fewer")).limit(1)
+_LONG = Prepared(select(_in_small).where(_in_tail.exists()))
+"""Of a board whose tail is long, how many verdicts are in its small chunks."""
+
+# Of the uses just put alone: what was known before has a row or lies in a chunk. If the clock makes
+# one come twice, both are the same, and one of them counts.
+_PUT_TAIL = Prepared(
+    insert(schema.tails)
+    .from_select(
+        NAMES,
+        COUNTED.where(
+            *(_u[name] == here for name, here in _here(schema.uses).items()),
+            _u.run_id == bindparam("here_run_id", type_=_u.run_id.type),
+            _j.key == bindparam("judgment_key"),
+            _u.used_at >= bindparam("now", type_=_u.used_at.type),
+        ),
+    )
+    .on_conflict_do_nothing()
+)
+
+
+def _put_tails(connection: Connection, uses: Mapping[str, Sequence[Any]]) -> None:
+    """What boards read of uses that were just put, as they were given to `_PUT_USE`."""
+    _PUT_TAIL.put_all(connection, uses)
+    of_board = _HERE[: len(BOARD)]
+    for board in sorted({*zip(*(uses[name] for name in of_board), strict=True)}):
+        here = dict(zip(of_board, board, strict=True)) | {"whole": CHUNK, "fewer": TAIL - 1}
+        for long in _LONG.execute(connection, here).fetchall():
+            from judgebench.store.columns import fold  # numpy, which a short run does without
+
+            fold(connection, board, *long)
+
+
 _GATHERED = (
     _PUT[schema.texts], _PUT[schema.replies], _PUT_ITEM, _NAME_MODEL, _NAME_JUDGE, _DROP_ANCHOR,
     _PUT[_r], _PUT_ANSWER, _PUT[schema.judgments], _PUT_USE, _PUT_FAILURE, _CLEAR_FAILURE,
@@ -304,9 +385,7 @@ class Writing(Asked):
                     for statement, its in written.items():
                         statement.put_all(connection, its)
                     if used := written.get(_PUT_USE):
-                        from judgebench.store import columns  # numpy, which many do without
-
-                        columns.put_tails(connection, used)
+                        _put_tails(connection, used)
             self._new = _Gathered()
         except BaseException as error:
             self.failed = error

@@ -77,6 +77,39 @@ def test_a_faulty_suite_is_refused_before_anything_happens(
     assert not server.asks
 
 
+MAKES_NO_STORE = {
+    "probe": (["probe", "NOBODY"], 73, "there is no store at"),
+    "probe, of a suite": (["probe", "NOBODY", "--suite", "{suite}"], 73, "there is no store at"),
+    "rejudge": (["rejudge", "--judge", "A", "--against", "B"], 73, "there is no store at"),
+    "judge replace": (["judge", "replace", "A", "B"], 73, "there is no store at"),
+    "judge-sweep": (["judge-sweep", "B", "--suite", "{suite}"], 73, "there is no store at"),
+    "run --again": (["run", "{suite}", "--again", "NOBODY"], 64, "no judge called 'NOBODY'"),
+    "labels import": (["labels", "import", "{labels}"], 65, "benchmark: is missing"),
+    "labels import, of a draw": (["labels", "import", "{drawn}"], 73, "there is no store at"),
+    "store merge": (["store", "merge", "{store}", "other.db"], 73, "there is no store at other.db"),
+}
+
+
+@pytest.mark.parametrize("case", MAKES_NO_STORE)
+def test_bad_input_makes_no_store(
+    tmp_path: Path, server: Loopback, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    words, code, message = MAKES_NO_STORE[case]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("JUDGEBENCH_STORE", raising=False)
+    labels, drawn = tmp_path / "labels.jsonl", tmp_path / "drawn.jsonl"
+    labels.write_text('{"item_id": "a", "model": "m"}\n', encoding="utf-8")
+    drawn.write_text(
+        '{"queue": "q", "id": "a", "rater": "ann", "value": "yes"}\n', encoding="utf-8"
+    )
+    suite = runs.suite(tmp_path, server.url)
+    before = sorted(tmp_path.rglob("*"))
+    its = {"suite": suite, "labels": labels, "drawn": drawn, "store": "here.db"}
+    done = runs.typed(*(word.format(**its) for word in words))
+    assert (done.code, message in done.err) == (code, True), done.err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_the_way_out_is_said(tmp_path: Path) -> None:
     suite = runs.suite(tmp_path)
     text = suite.read_text(encoding="utf-8")

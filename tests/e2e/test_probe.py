@@ -174,6 +174,7 @@ FAULTS: dict[str, tuple[Callable[[Path], list[Any]], str]] = {
 def test_what_is_wrong_is_said(tmp_path: Path, fault: str) -> None:
     words, message = FAULTS[fault]
     path = suite(tmp_path, "http://127.0.0.1:9/v1")
+    open_store(store_url(tmp_path)).close()
     done = typed("probe", *words(path))
     assert done.code == 64, done.err
     assert message in done.err

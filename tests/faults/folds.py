@@ -30,7 +30,7 @@ from judgebench.records import (
     Score,
     VerdictSlot,
 )
-from judgebench.store import columns, open_store
+from judgebench.store import columns, open_store, write
 from judgebench.store.database import Database
 from judgebench.store.postgres import Postgres
 from judgebench.store.sqlite import SQLite
@@ -112,7 +112,7 @@ def kill_at(wanted: str, time: int) -> None:
         if done == time:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    columns.TAIL, columns.CHUNK = 3, 9
+    write.TAIL, write.CHUNK = 3, 9
     for name, called in STATEMENTS.items():
         setattr(columns, name, Stepping(getattr(columns, name), called, step))
     for engine in (SQLite, Postgres):

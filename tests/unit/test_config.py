@@ -97,6 +97,45 @@ def test_a_fault_is_named_with_its_place(tmp_path: Path, old: str, new: str, say
     assert "suite.yaml" in message
 
 
+FAULTY = GOOD.replace(
+    "    responses: answers.jsonl", "    responses: answers.jsonl\n    api: {}"
+).replace(
+    "limit: 8}",
+    "models: [takr], panel: [small, nobody]}\n"
+    "  - {name: own, judges: [small, small], models: [local, local], scale: [5, 1], "
+    "dimensions: [a], limit: 1, limit_by_category: 2}",
+)
+
+
+def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+    """Those of fields with those of other sections, and all of a section, each with its place."""
+    told = [
+        line.partition("suite.yaml:")[2]
+        for line in _refusal(tmp_path, FAULTY, JUDGE_KEY="k").splitlines()
+    ]
+    assert told == [
+        "5: models[0].api: a model behind an API names its 'provider' and 'model'",
+        "17: benchmarks[0]: panel: no judge called 'nobody'. Known: exact_match, small",
+        "18: benchmarks[1].judges: named twice: small",
+        "18: benchmarks[1].models: named twice: local",
+    ]
+    named_once = FAULTY.replace("[small, small], models: [local, local]", "[small]")
+    told = _refusal(tmp_path, named_once.replace("\n    api: {}", ""), JUDGE_KEY="k").splitlines()
+    assert [line.partition("benchmarks[1]: ")[2] for line in told[1:]] == [
+        "'scale' is for own prompts: name their file as 'items'",
+        "'dimensions' is for own prompts: name their file as 'items'",
+        "give 'limit' or 'limit_by_category', not both",
+        "a scale goes upwards, not from 5.0 to 1.0",
+    ]
+    twice = GOOD.replace("  - name: local", "  - name: taker").replace("limit: 8", "models: [x, y]")
+    told = _refusal(tmp_path, twice, JUDGE_KEY="k").splitlines()
+    assert [line.rpartition("yaml: ")[2] for line in told] == [
+        "models named twice: taker",
+        "no model called 'x'. Known: taker",
+        "no model called 'y'. Known: taker",
+    ]
+
+
 def test_the_line_is_said(tmp_path: Path) -> None:
     message = _refusal(
         tmp_path, GOOD.replace("    model: small", "    modle: small"), JUDGE_KEY="k"

@@ -20,8 +20,7 @@ from judgebench.reports.gate import gate_report
 from judgebench.reports.gate_policy import GateTest, Policy, read_policy
 from judgebench.reports.gate_result import GateReport
 from judgebench.reports.gate_suggest import boards_in_common, suggested, usual_policy
-from judgebench.reports.gate_unchanged import drop_words
-from judgebench.reports.pair_tests import NO_TEXTS
+from judgebench.reports.pair_tests import NO_TEXTS, drop_words
 from judgebench.reports.render import render
 from judgebench.stats.gate_rule import decide
 from judgebench.stats.paired_tests import paired_test

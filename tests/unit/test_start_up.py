@@ -44,6 +44,17 @@ def test_help_loads_nothing_heavy(line: str) -> None:
     assert not loaded & HEAVY
 
 
+def test_what_is_left_at_the_end_is_not_looked_through() -> None:
+    code = (
+        "import atexit, gc\n"
+        "from judgebench.cli.main import main\n"
+        "atexit.register(lambda: print(sum(map(len, map(gc.get_objects, range(3))))))\n"
+        "main(['--version'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout.split()[-1]) < 1000  # of tens of thousands
+
+
 def test_importing_the_package_loads_nothing_heavy() -> None:
     code = "import judgebench, sys; print(' '.join({m.split('.')[0] for m in sys.modules}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -8,7 +8,7 @@ import pytest
 
 from judgebench.errors import ConfigError, StoreError
 from judgebench.store import open_store
-from judgebench.store.opening import store_path
+from judgebench.store.opening import located
 from judgebench.store.sqlite import file_system, refuse_network_file_systems
 from tests.table import over_rows
 
@@ -36,7 +36,7 @@ a line that means nothing
     ],
 )
 def test_urls_and_bare_paths_name_files(url: str, path: str) -> None:
-    assert store_path(url) == Path(path)
+    assert located(url).path == Path(path)
 
 
 @over_rows(

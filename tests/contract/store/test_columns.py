@@ -33,7 +33,7 @@ from judgebench.records import (
     Verdict,
     VerdictSlot,
 )
-from judgebench.store import Store, columns, open_store, schema
+from judgebench.store import Store, columns, open_store, schema, write
 from judgebench.store.copy import Part, copy
 from judgebench.store.opening import marks
 from tests.faults.folds import STEPS
@@ -46,8 +46,8 @@ ROOT = Path(__file__).resolve().parents[3]
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Folds of a few rows, so that there are many."""
-    monkeypatch.setattr(columns, "TAIL", 5)
-    monkeypatch.setattr(columns, "CHUNK", 20)
+    monkeypatch.setattr(write, "TAIL", 5)
+    monkeypatch.setattr(write, "CHUNK", 20)
 
 
 class Filling:
@@ -189,7 +189,7 @@ def test_whatever_happens_boards_read_what_reports_read(store_url: str) -> None:
             assert same_as_lists(store) >= 0
             assert differing(store) == [], done
             with store.snapshot() as connection:
-                long = [n for n in tails(connection).values() if n >= columns.TAIL]
+                long = [n for n in tails(connection).values() if n >= write.TAIL]
                 assert not long, done
     with open_store(store_url) as store:
         assert same_as_lists(store) > 10
@@ -216,7 +216,7 @@ def test_rows_are_folded_and_small_chunks_become_whole_ones(store_url: str) -> N
         assert same_as_lists(store) == 26
         store.put_judgments([filling.one(**here, item_id=str(number)) for number in range(200)])
         with store.snapshot() as connection:
-            assert max(connection.execute(select(schema.chunks.c.n)).scalars()) == columns.CHUNK
+            assert max(connection.execute(select(schema.chunks.c.n)).scalars()) == write.CHUNK
         same_as_lists(store)
 
 

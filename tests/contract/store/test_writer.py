@@ -317,7 +317,7 @@ def left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store_url: str) -> Any
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     with open_store(store_url) as store:
         begun(store)
-        journal = store._journal()
+        journal = store._journal
         journal.keep([paid(1), paid(2)])
         assert journal.path is not None
         kept = journal.path.read_text()
@@ -381,7 +381,7 @@ def test_no_key_is_written_to_it(
 
     secret = Secret("planted-in-a-journal-93127")
     with open_store(store_url) as store:
-        journal = store._journal()
+        journal = store._journal
         one = paid(3)
         said = dataclasses.replace(one.reply, text=f"it is {secret.reveal()}")
         journal.keep([dataclasses.replace(one, reply=said)])
@@ -425,7 +425,7 @@ def test_a_process_killed_while_others_hold_the_store_loses_nothing_it_had_for_a
         )
         assert child.stdin
         assert child.stdout
-        place = store._journal()._place
+        place = store._journal._place
         with store.transaction():
             child.stdin.write("go\n")
             child.stdin.flush()
@@ -471,7 +471,7 @@ def test_where_the_thread_has_no_connection_each_is_told(
 
 
 def test_what_two_threads_keep_is_kept_once(opened: Store) -> None:
-    journal = opened._journal()
+    journal = opened._journal
     many = [paid(n) for n in range(40)]
     barrier = threading.Barrier(4)
 
@@ -510,7 +510,7 @@ def test_a_journal_that_is_only_begun_is_in_nobodys_way(store_url: str, left: Pa
 def test_a_line_that_finds_no_room_is_taken_back(
     opened: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    journal = opened._journal()
+    journal = opened._journal
     journal.keep([paid(1)])
     assert journal.path is not None
     before = journal.path.read_bytes()
@@ -555,7 +555,7 @@ def test_a_store_with_signs_in_its_name_finds_its_journal(tmp_path: Path) -> Non
     path = tmp_path / "odd[1]*.db"
     with open_store(str(path)) as store:
         begun(store)
-        journal = store._journal()
+        journal = store._journal
         journal.keep([paid(1)])
         assert journal.file is not None
         journal.file.close()
