@@ -78,7 +78,7 @@ class Snapshots:
         *args: _P.args,
         **kwargs: _P.kwargs,
     ) -> _T:
-        """What a query finds in one snapshot.
+        """What a query finds in one snapshot; within a write `Writing._read` takes its place.
 
         One whose server went in the midst of it is asked again from the beginning, once the server
         is back. Within a write it raises `StoreGoneError`: what was written is lost as well.
