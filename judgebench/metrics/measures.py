@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -56,6 +57,15 @@ class ItemMeans:
     expected: Counts
     worst: Floats | None
     best: Floats | None
+
+    def taken(self, take: Callable[[Any], Any]) -> ItemMeans:
+        """Those of some items or models, of each array what ``take`` takes."""
+        its: dict[str, Any] = {
+            one.name: None if of is None else take(of)
+            for one in fields(self)
+            for of in (getattr(self, one.name),)
+        }
+        return ItemMeans(**its)
 
 
 def item_means(
@@ -138,9 +148,9 @@ class _Nested:
 
     def totals(self, values: Floats) -> tuple[Floats, Floats]:
         """In each cell, the sum of the means of its answers, and how many answers have one."""
-        of_asking = quotient(*_sums(values, self.asking_of, self.n_askings))
-        of_answer = quotient(*_sums(of_asking, self.answer_of, self.n_answers))
-        return _sums(of_answer, self.cell_of, self.n_cells)
+        of_asking = quotient(*sums_of(values, self.asking_of, self.n_askings))
+        of_answer = quotient(*sums_of(of_asking, self.answer_of, self.n_answers))
+        return sums_of(of_answer, self.cell_of, self.n_cells)
 
 
 def _occurring(cells: Ints, n_cells: int) -> Counts:
@@ -148,8 +158,8 @@ def _occurring(cells: Ints, n_cells: int) -> Counts:
     return np.bincount(cells, minlength=n_cells).astype(np.int32)
 
 
-def _sums(values: Floats, group: Ints, n_groups: int) -> tuple[Floats, Floats]:
-    """Sums and counts of what is not nan."""
+def sums_of(values: Floats, group: NDArray[Any], n_groups: int) -> tuple[Floats, Floats]:
+    """Sums and counts of what is not nan, in each group."""
     there = ~np.isnan(values)
     sums, n = (
         np.bincount(group, weights, n_groups).astype(np.float64, copy=False)
@@ -593,11 +603,7 @@ def by_group(
         named = [tags(group_of.get(item)) for item in table.items]
         for group in sorted({one for its in named for one in its}):
             rows = np.array([group in its for its in named])
-            its = {one.name: getattr(means, one.name) for one in fields(means)}
-            some: dict[str, Any] = {
-                field: None if of is None else of[rows] for field, of in its.items()
-            }
-            measure = measure_of(ItemMeans(**some))
+            measure = measure_of(means.taken(itemgetter(rows)))
             top, bottom = np.zeros_like(means.mean), np.zeros_like(means.mean)
             top[rows], bottom[rows] = measure.top, measure.bottom  # the others count nothing
             found[f"{name}/{group}"] = replace(
