@@ -7,7 +7,6 @@ of a board has to know: flags beside a model, warnings below the board.
 from __future__ import annotations
 
 import math
-import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -41,7 +40,7 @@ from judgebench.metrics.judge_change import Bridge
 from judgebench.metrics.measures import Balance, group_names
 from judgebench.metrics.scores import with_parts
 from judgebench.metrics.verdict_table import CHOOSES, FAILED, SPARSE
-from judgebench.plain_text import few
+from judgebench.plain_text import day, few
 from judgebench.records import (
     CONFIDENCES,
     PLANS,
@@ -116,8 +115,7 @@ class Replacement:
     @property
     def line(self) -> str:
         """A line below a board."""
-        day = time.strftime("%Y-%m-%d", time.gmtime(self.at))
-        return f"the judge was replaced on {day}: {self.words}"
+        return f"the judge was replaced on {day(self.at)}: {self.words}"
 
     def record(self) -> JsonObject:
         """What a manifest keeps."""
