@@ -159,11 +159,21 @@ def paired(*columns: Column) -> Coded:
     return whole
 
 
+def width_of(codes: NDArray[np.integer]) -> int:
+    """How many codes there may be: one more than the greatest."""
+    return int(codes.max()) + 1 if len(codes) else 1
+
+
 def join_codes(
-    codes: NDArray[np.integer], finer: NDArray[np.integer], n_codes: int, n_finer: int
+    codes: NDArray[np.integer], finer: NDArray[np.integer], n_codes: int = 0, n_finer: int = 0
 ) -> Ints:
-    """One code for two, equal where both are; in four bytes where that is enough."""
-    kind: Any = np.int32 if n_codes * n_finer < 2**31 else np.int64
+    """One code for two, equal where both are; in four bytes where that is enough.
+
+    How many codes there may be is looked up where it is not told.
+    """
+    if (n_finer := n_finer or width_of(finer)) == 1:
+        return np.asarray(codes)
+    kind: Any = np.int32 if (n_codes or width_of(codes)) * n_finer < 2**31 else np.int64
     both: NDArray[Any] = codes.astype(kind)
     both *= n_finer
     both += finer.astype(kind, copy=False)

@@ -200,7 +200,7 @@ def _by_judge(columns: Columns, labels: Sequence[str]) -> tuple[_Said, Ints]:
     said = _Said.of(columns, labels)
     everybody, n = np.arange(len(table.judge_of)), max(1, len(table.judges))
     for answers in (table.askings(everybody), table.answer_of):
-        group = join_codes(answers, table.judge_of, int(answers.max(initial=0)) + 1, n)
+        group = join_codes(answers, table.judge_of, n_finer=n)
         said = said.combined(group[said.row])
     return said, table.answer_of
 
