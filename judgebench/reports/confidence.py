@@ -133,7 +133,7 @@ class ConfidenceData:
 
     first
         So many verdicts of each judge on each model, and answers of each model, are read in place
-        of all: enough to know what there is.
+        of all: enough to know what there is. With ``any_model`` so many of each judge.
     models, judges
         Id -> the name shown.
     impossible
@@ -148,6 +148,7 @@ class ConfidenceData:
         rouge: RougeL,
         judges: Collection[str] | None = None,
         first: int | None = None,
+        any_model: bool = False,
     ) -> None:
         self.store, self.which, self._rouge = store, which, rouge
         at = which.name, which.version
@@ -156,7 +157,11 @@ class ConfidenceData:
         if first is None:
             stored, answers = store.verdicts(*at, judges=judges), store.responses_table(*at)
         else:
-            stored = store.first_verdicts(*at, first, judges=judges)
+            stored = (
+                store.some_of_each(*at, first)
+                if any_model
+                else store.first_verdicts(*at, first, judges=judges)
+            )
             answers = store.first_answers(*at, first)
         failures: Columns = store.failures(*at)
         if judges is not None:
@@ -311,6 +316,11 @@ class ConfidenceData:
         """The judges that give a confidence, or say which samples agree."""
         named = {make().judge for name, make in self.confidences().items() if name != CONSIS_LEX}
         return {judge for judge in named if judge is not None}
+
+    def has_some(self) -> bool:
+        """Whether anybody labels, and there is a confidence, of a judge or computed."""
+        found = (make() for make in self.confidences().values())
+        return bool(self.labelling_judges()) and any(one.judge or one.of for one in found)
 
     def other_scales(self) -> list[str]:
         """The judges that score greedy answers on another scale than from 0 to 1."""
@@ -972,6 +982,11 @@ class Choice:
     lacking: Mapping[str, str]
 
 
+def _first_rows(store: Store, benchmark: str, **some: Any) -> ConfidenceData:
+    which = benchmark_ref(store, benchmark)
+    return ConfidenceData(store, which, rouge="lin", first=FIRST_ROWS, **some)
+
+
 def labelling(store: Store, benchmark: str) -> dict[str, str]:
     """The judges that have said which first answers are correct: the name shown -> the id.
 
@@ -980,26 +995,13 @@ def labelling(store: Store, benchmark: str) -> dict[str, str]:
     benchmark
         ``NAME@VERSION``.
     """
-    return _labelling(_first_rows(store, benchmark))
-
-
-def _first_rows(
-    store: Store, benchmark: str, judges: frozenset[str] | None = None
-) -> ConfidenceData:
-    return ConfidenceData(
-        store, benchmark_ref(store, benchmark), rouge="lin", judges=judges, first=FIRST_ROWS
-    )
-
-
-def _labelling(data: ConfidenceData) -> dict[str, str]:
+    data = _first_rows(store, benchmark)
     known = set(data.labelling_judges())
     ids = sorted(data.judges.items(), key=lambda one: (one[1], one[0]))
     return {name: judge for judge, name in ids if name in known}
 
 
-def choice(
-    store: Store, benchmark: str, correct: str | None, everybody: ConfidenceData | None = None
-) -> Choice:
+def choice(store: Store, benchmark: str, correct: str | None) -> Choice:
     """The models and confidences of a benchmark.
 
     Parameters
@@ -1008,15 +1010,13 @@ def choice(
         ``NAME@VERSION``.
     correct
         The judge whose labels count, by id; None where nobody labels.
-    everybody
-        What the first rows of all judges say, where they have been read already.
     """
-    everybody = everybody or _first_rows(store, benchmark)
+    everybody = _first_rows(store, benchmark)
     giving = everybody.confidence_judges()
     ids = {judge for judge, name in everybody.judges.items() if name in giving}
     judges = frozenset(ids if correct is None else ids | {correct})
     # Again with these alone, since what they are called depends on who else is there.
-    data = _first_rows(store, benchmark, judges)
+    data = _first_rows(store, benchmark, judges=judges)
     found = {name: make() for name, make in data.confidences().items()}
     given = frozenset[Answer]().union(*(one.of for one in found.values()))
     sure, answers = {model for model, _ in given}, data.answers() | given
@@ -1037,12 +1037,13 @@ MOST_LOOKED_AT = 20
 
 
 def with_confidences(store: Store) -> tuple[tuple[str, str], ...]:
-    """The benchmarks, of the first ones, that have labels and confidences: names and versions."""
-    found = []
-    for one in without_probes(store.benchmarks())[:MOST_LOOKED_AT]:
-        name = "@".join(one)
-        data = _first_rows(store, name)
-        judge = next(iter(_labelling(data).values()), None)
-        if judge is not None and choice(store, name, judge, data).confidences:
-            found.append(one)
-    return tuple(found)
+    """The benchmarks, of the first ones, that have labels and confidences: names and versions.
+
+    The first rows of a judge tell it mostly; only where they do not, those on each model are read.
+    """
+    return tuple(
+        one
+        for one in without_probes(store.benchmarks())[:MOST_LOOKED_AT]
+        if _first_rows(store, "@".join(one), any_model=True).has_some()
+        or _first_rows(store, "@".join(one)).has_some()
+    )
