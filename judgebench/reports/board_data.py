@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -148,6 +148,8 @@ class BoardData:
 
     runs
         All of the store's, the first first; read if not given.
+    meanwhile
+        Told the verdicts when they have been read: what can be begun before answers are.
     verdicts
         The rows of each board, under names that mean one model or judge, those of panels after
         those of the judges.
@@ -182,10 +184,12 @@ class BoardData:
         panels: Sequence[Panel],
         only: Collection[str] | None = None,
         runs: Sequence[RunManifest] | None = None,
+        meanwhile: Callable[[Columns], object] = bool,
     ) -> None:
         self.store, self.which = store, which
         self.runs = store.runs() if runs is None else runs
         stored: Columns = store.board_verdicts(which.name, which.version, only)
+        meanwhile(stored)
         failures: Columns = store.failures(which.name, which.version)
         self.spec_of = {judge.id: judge.spec for judge in store.judges()}
         elsewhere = {one for one, spec in self.spec_of.items() if spec.kind == IMPORTED}
@@ -311,8 +315,7 @@ class BoardData:
         """The newest answers as they are, of some models, by id, or of all; read if not known."""
         if models is not None and known is not None and "text" in known:
             return where(known, marked(known["model_id"], set(models).__contains__))
-        answers = self.store.responses_table(self.which.name, self.which.version, models=models)
-        return where(answers, answers["newest"])
+        return self.store.board_answers(self.which.name, self.which.version, models, texts=True)
 
     def answers_of(self, model_id: str) -> dict[str, str]:
         """A model's answers by item."""

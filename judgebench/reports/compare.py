@@ -42,6 +42,7 @@ from judgebench.metrics.win_rate import LENGTH_CONTROLLED, WEIGHTED, WIN_RATE
 from judgebench.records import is_human
 from judgebench.reports.board_warnings import cut_short
 from judgebench.reports.boards import find_judges
+from judgebench.reports.confidence_data import PairConfidences
 from judgebench.reports.corrected import corrected_models
 from judgebench.reports.document import Report, Rows, Table, column, json_field, table
 from judgebench.reports.estimates import p_text
@@ -50,7 +51,6 @@ from judgebench.reports.gate_unchanged import basis_of, unchanged
 from judgebench.reports.model_pairs import (
     BY_TURN,
     METRICS,
-    PairConfidences,
     PairData,
     calibrated,
     pair_at_equal_length,

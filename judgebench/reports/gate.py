@@ -37,6 +37,7 @@ from judgebench.reports import estimates
 from judgebench.reports.agreement import agreement_report
 from judgebench.reports.board_data import IMPORTED
 from judgebench.reports.board_warnings import cut_short
+from judgebench.reports.confidence_data import PairConfidences
 from judgebench.reports.corrected import corrected_models
 from judgebench.reports.drift import JudgeDrift, day
 from judgebench.reports.gate_policy import GateTest, OtherStack, Policy
@@ -49,7 +50,6 @@ from judgebench.reports.gate_unchanged import (
 )
 from judgebench.reports.model_pairs import (
     BY_TURN,
-    PairConfidences,
     PairData,
     board_meant,
     pair_at_equal_length,

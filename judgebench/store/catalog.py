@@ -72,23 +72,33 @@ class Snapshots:
         """One state of the store for all selects inside, where rows are read and not values."""
         return self._database.reading()
 
+    def _read(
+        self,
+        query: Callable[Concatenate[Connection, _P], _T],
+        *args: _P.args,
+        **kwargs: _P.kwargs,
+    ) -> _T:
+        """What a query finds in one snapshot; within a write `Writing._read` takes its place.
+
+        One whose server went in the midst of it is asked again from the beginning, once the server
+        is back. Within a write it raises `StoreGoneError`: what was written is lost as well.
+        """
+        for _ in range(0 if self._database.in_write else MOST_TRIES - 1):
+            with suppress(StoreGoneError), self._database.reading() as connection:
+                return query(connection, *args, **kwargs)
+        with self._database.reading() as connection:
+            return query(connection, *args, **kwargs)
+
 
 def read(
     query: Callable[Concatenate[Any, Connection, _P], _T],
 ) -> Callable[Concatenate[Any, _P], _T]:
-    """A method that is called without the connection, and says what it finds in one snapshot.
-
-    One whose server went in the midst of it is asked again from the beginning, once the server is
-    back. Within a write it raises `StoreGoneError`: what was written is lost as well.
-    """
+    """A method that is called without the connection, and asks as `Snapshots._read` does."""
 
     @wraps(query)
     def asked(self: Any, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        for _ in range(0 if self._database.in_write else MOST_TRIES - 1):
-            with suppress(StoreGoneError), self._database.reading() as connection:
-                return query(self, connection, *args, **kwargs)
-        with self._database.reading() as connection:
-            return query(self, connection, *args, **kwargs)
+        found: _T = self._read(partial(query, self), *args, **kwargs)
+        return found
 
     return asked
 

@@ -18,7 +18,7 @@ from judgebench.execution.resolve import (
     resolve,
     with_examples,
 )
-from judgebench.reports.confidence import self_judges
+from judgebench.reports.confidence_data import self_judges
 from judgebench.store import open_store
 from tests.tiny_models import save_causal
 from tests.unit.exchanged import rows_file

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from judgebench.records import JudgeSpec, ModelSpec
-from judgebench.reports.confidence import self_judges
+from judgebench.reports.confidence_data import self_judges
 from judgebench.store import Store
 
 LOCAL, OTHER = ModelSpec(weights="hf:abc"), ModelSpec(weights="hf:def")
