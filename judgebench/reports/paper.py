@@ -183,7 +183,6 @@ def read_paper(path: Path) -> Paper:
     """
     fields = ", ".join(Paper.model_fields)
     written = yaml_file.read_yaml(path, f"a paper is a mapping with {fields}")
-    yaml_file.refuse_written_keys(written)
     paper = check(Paper, yaml_file.expanded(written, os.environ), path, written.lines)
     paper._written = written
     return paper
