@@ -25,6 +25,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import accumulate, groupby
 from typing import Any
 
@@ -222,7 +223,6 @@ class Detector:
 
     Most texts hold none of them, and to know that takes a hundredth of the time of a pattern. A
     match lies within ``_BEFORE`` and ``_AFTER`` characters of its word; neighbours share a look.
-    It is compiled when a text first holds one of them: in most runs none does.
     """
 
     flag: str
@@ -238,12 +238,17 @@ class Detector:
         return any(self._finds_near(word, lowered) for word in its)
 
     def _finds_near(self, word: str, lowered: str) -> bool:
-        pattern, at = re.compile(self.pattern, re.MULTILINE), lowered.find(word)
+        at, pattern = lowered.find(word), _compiled(self.pattern)
         while at >= 0:
             if pattern.search(lowered, max(0, at - _BEFORE), at + _STEP + _AFTER):
                 return True
             at = lowered.find(word, at + _STEP)
         return False
+
+
+@cache  # to compile all of them takes longer than most boards to be imported
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.MULTILINE)
 
 
 _JUDGE = (
