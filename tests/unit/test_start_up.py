@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from tests.table import over_rows
 
@@ -26,6 +28,16 @@ HEAVY = {
     "pydantic",
     "rich",
 }
+SUITE = """\
+name: start-up
+models:
+  - {name: recorded, responses: answers.jsonl}
+judges:
+  - {name: judge, kind: reference, provider: scripted, model: scripted}
+benchmarks:
+  - {name: own, items: prompts.jsonl, judges: [judge]}
+store: sqlite:///store.db
+"""
 
 
 @over_rows("line", ["--help", "--version", "run --help", "plan -h"])
@@ -103,10 +115,30 @@ def test_a_run_loads_nothing_that_few_runs_need() -> None:
     assert not loaded & {"natsort", "psutil", "urllib.request", "http.client", "regex", "jinja2"}
 
 
-def test_a_run_loads_no_report_that_it_may_not_have() -> None:
-    assert not _loaded_with("judgebench.reports.run_boards") & {
+def test_a_run_that_has_everything_loads_nothing_that_few_runs_need(tmp_path: Path) -> None:
+    (tmp_path / "suite.yaml").write_text(SUITE)
+    prompt = {"id": "q", "prompt": "What is it?", "reference": "a thing"}
+    (tmp_path / "prompts.jsonl").write_text(json.dumps(prompt))
+    (tmp_path / "answers.jsonl").write_text(json.dumps({"item_id": "q", "text": "A thing."}))
+    code = (
+        "import sys\n"
+        "from judgebench.cli.main import run\n"
+        "code = run(['run', 'suite.yaml'])\n"
+        "print('loaded:', *sys.modules)\n"
+        "sys.exit(code)\n"
+    )
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
+        )
+    assert "0 judge calls made, 1 recorded" in done.stderr
+    loaded = set(done.stdout.partition("loaded:")[2].split())
+    assert "judgebench.reports.run_boards" in loaded
+    assert not loaded & (HEAVY - {"numpy", "sqlalchemy", "pydantic", "rich"})
+    assert not loaded & {
         *("judgebench.reports.agreement", "judgebench.reports.confidence"),
         *("judgebench.metrics.agreement", "judgebench.metrics.paired", "judgebench.metrics.probes"),
+        *("judgebench.exchange.tables", "sqlalchemy.dialects.postgresql"),
     }
 
 
