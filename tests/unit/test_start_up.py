@@ -125,12 +125,16 @@ def test_a_run_that_has_everything_loads_nothing_that_few_runs_need(tmp_path: Pa
         "from judgebench.cli.main import run\n"
         "code = run(['run', 'suite.yaml'])\n"
         "print('loaded:', *sys.modules)\n"
+        "import os, threadpoolctl\n"
+        "assert all(p['num_threads'] == 1 for p in threadpoolctl.threadpool_info())\n"
+        f"assert {THREADS!r} not in os.environ\n"
         "sys.exit(code)\n"
     )
     for _ in range(2):
         done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
-        )
+            [sys.executable, "-c", code],
+            capture_output=True, text=True, check=True, cwd=tmp_path, env=_told_nothing(),
+        )  # fmt: skip
     assert "0 judge calls made, 1 recorded" in done.stderr
     loaded = set(done.stdout.partition("loaded:")[2].split())
     assert "judgebench.reports.run_boards" in loaded
@@ -148,6 +152,11 @@ def test_a_plan_loads_nothing_of_earlier_verdicts() -> None:
         *("judgebench.reports.model_pairs", "judgebench.reports.board_data"),
         *("judgebench.reports.gate_suggest", "judgebench.metrics.paired"),
     }
+
+
+def _told_nothing() -> dict[str, str]:
+    """The environment without anybody's word on threads."""
+    return {name: told for name, told in os.environ.items() if not name.endswith("_NUM_THREADS")}
 
 
 def _loaded_with(*modules: str) -> set[str]:
@@ -170,15 +179,12 @@ def test_what_shows_boards_computes_in_threads_of_its_own() -> None:
             "import numpy\n"
             "print([p['num_threads'] for p in threadpoolctl.threadpool_info()])"
         )
-        usual = {
-            name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")
-        }
         done = subprocess.run(
             [sys.executable, "-c", code],
             capture_output=True,
             text=True,
             check=True,
-            env=usual | given,
+            env=_told_nothing() | given,
         )
         return done.stdout.splitlines()[-1]
 
