@@ -28,7 +28,7 @@ from judgebench.stats.best_of import expected_best, kl_bound, variance_component
 from judgebench.store import Store
 
 if TYPE_CHECKING:
-    from judgebench.reports.board_request import BoardRequest
+    from judgebench.reports.leaderboard import BoardRequest
 
 Samples: TypeAlias = Mapping[str, Mapping[int, float]]
 """Item -> sample -> what a judge says in the mean of its repeats; nan for nothing readable."""
