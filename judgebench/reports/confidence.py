@@ -34,6 +34,7 @@ from judgebench.reports.confidence_data import (
     Confidence,
     ConfidenceData,
     Unread,
+    given,
     question_sets,
 )
 from judgebench.reports.document import (
@@ -441,34 +442,34 @@ def _rows(
     curves: bool,
 ) -> list[ConfidenceRow]:
     """Over all sets, over each domain and over each set, as far as these are different things."""
-    found: list[tuple[str | None, Figures, SetCurve | None]] = []
+    of_answers = {(model, item): label for item, label in labels.items()}
+    found: list[tuple[Figures, SetCurve | None]] = []
     for questions, draws in sets:
         one = figures(
-            questions,
-            confidence=np.array([confidence.of.get((model, i), math.nan) for i in questions.items]),
-            correct=np.array([labels.get(i, math.nan) for i in questions.items]),
+            given(questions, [model], confidence, of_answers),
             expected=np.array([i in labels for i in questions.items]),
             resamples=draws,
             seed=intervals.seed,
             why_none=_why_none(model, confidence, labels, judge, questions),
             level=intervals.level,
         )
-        found.append((questions.domain, one, set_curve(one, draws) if curves else None))
-    scopes: list[tuple[Scope, str, Sequence[tuple[str | None, Figures, SetCurve | None]]]] = [
-        ("all", "all", found)
-    ]
-    domains = grouped((one[0], one) for one in found if one[0] is not None)
+        found.append((one, set_curve(one, draws) if curves else None))
+    scopes: list[tuple[Scope, str, list[tuple[Figures, SetCurve | None]]]] = [("all", "all", found)]
+    by_domain = grouped((one[0].answers.questions.domain, one) for one in found)
+    domains = {name: inside for name, inside in by_domain.items() if name is not None}
     if len(domains) > 1:
         scopes += [("domain", name, inside) for name, inside in sorted(domains.items())]
     if len(found) > 1:
-        scopes += [("set", one[1].name, [one]) for one in found]
+        scopes += [("set", one[0].answers.questions.name, [one]) for one in found]
     n = [n for (m, _), n in confidence.samples.items() if m == model]
     rows = []
     for scope, over, inside in scopes:
-        some = [one for _, one, _ in inside]
-        given = np.concatenate([one.confidence for one in some])
-        right = np.concatenate([one.correct for one in some])
-        drawn = [curve for _, _, curve in inside if curve is not None]
+        some = [one for one, _ in inside]
+        sure, right = (
+            np.concatenate([getattr(one.answers, which)[:, 0] for one in some])
+            for which in ("confidence", "correct")
+        )
+        drawn = [curve for _, curve in inside if curve is not None]
         rows.append(
             ConfidenceRow(
                 model=model,
@@ -477,12 +478,12 @@ def _rows(
                 version=version,
                 scope=scope,
                 over=over,
-                sets=tuple(one.name for one in some),
+                sets=tuple(one.answers.questions.name for one in some),
                 metrics=estimates_of(some, intervals),
                 threshold=some[0].threshold if len(some) == 1 else math.nan,
                 samples=(min(n), max(n)) if n else None,
-                bins=reliability_bins(given, right, binning="exact"),
-                risk=risk_coverage(given, right).at(TENTHS),
+                bins=reliability_bins(sure, right, binning="exact"),
+                risk=risk_coverage(sure, right).at(TENTHS),
                 curve=risk_curve(some, drawn, intervals) if drawn else None,
             )
         )

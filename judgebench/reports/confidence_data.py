@@ -22,12 +22,12 @@ from judgebench.columns import counted, grouped, marked, paired, select_rows
 from judgebench.errors import UsageError, refuse, unknown_name
 from judgebench.judges.kinds import EXAMPLES
 from judgebench.keys import content_key
-from judgebench.metrics.confidence import QuestionSet
+from judgebench.metrics.confidence import Confidences, QuestionSet
 from judgebench.metrics.failed_rows import with_failures
 from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.item_means import item_means
 from judgebench.metrics.paired import PairedModels, PairedTests
-from judgebench.metrics.paired_confidences import SetOfTwo, of_confidences
+from judgebench.metrics.paired_confidences import of_confidences
 from judgebench.metrics.scores import NO_ENDS
 from judgebench.metrics.verdict_table import Ints, coded, read_table, verdict_values
 from judgebench.plain_text import in_natural_order
@@ -378,6 +378,21 @@ class ConfidenceData:
         )
 
 
+def given(
+    questions: QuestionSet,
+    models: Sequence[str],
+    confidence: Confidence,
+    labels: Mapping[Answer, float],
+) -> Confidences:
+    """A confidence of some models on a set of questions, beside what is said of their answers."""
+
+    def of(values: Mapping[Answer, float]) -> Floats:
+        told = [[values.get((m, item), math.nan) for m in models] for item in questions.items]
+        return np.array(told, dtype=np.float64).reshape(len(told), len(models))
+
+    return Confidences(questions=questions, confidence=of(confidence.of), correct=of(labels))
+
+
 def question_sets(
     data: ConfidenceData, answers: Collection[Answer]
 ) -> tuple[list[QuestionSet], bool]:
@@ -585,11 +600,7 @@ class PairConfidences:
         """
         labels = self.said.correct(judge)
         sets = [
-            SetOfTwo(
-                questions=questions,
-                confidence=self._of_two(confidence.of, questions.items),
-                correct=self._of_two(labels, questions.items),
-            )
+            given(questions, self.two, confidence, labels)
             for questions in self._sets(labels, confidence, group)
         ]
         pair, compared = of_confidences(
@@ -627,11 +638,6 @@ class PairConfidences:
             known = [one.name for one in sets]
             raise UsageError(f"{self.data.which}: {unknown_name('set of questions', group, known)}")
         return named
-
-    def _of_two(self, values: Mapping[Answer, float], items: Sequence[str]) -> Floats:
-        return np.array(
-            [[values.get((model, item), math.nan) for model in self.two] for item in items]
-        ).reshape(len(items), 2)
 
     def _changed(
         self, judge: str, labels: Mapping[Answer, float], confidence: Confidence

@@ -117,7 +117,7 @@ _DROP_TAIL = Prepared(delete(schema.tails).where(*IN_TAILS))
 _TAKE_TAIL = Prepared(delete(schema.tails).where(*IN_TAILS).returning(*_TAILS.selected_columns))
 _PUT_CHUNK = Prepared(
     insert(schema.chunks).values(
-        **HERE,
+        **{name: HERE[name] for name in BOARD},
         seq=select(func.coalesce(func.max(_c.seq), 0) + 1).where(*IN_CHUNKS).scalar_subquery(),
     )
 )

@@ -513,9 +513,6 @@ def _responses(c: Connection, wheres: Iterable[Mapping[str, Any]], n: int | None
 class Asked:
     """What is asked of a store within a write as well."""
 
-    _read: Any
-    """As `catalog.Snapshots` reads, or a write what it has put."""
-
     @read
     def judged(self, c: Connection, keys: Collection[bytes]) -> set[bytes]:
         """Which of the keys have a judgment."""

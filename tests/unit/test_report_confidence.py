@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from judgebench.errors import InputError, UsageError
 from judgebench.exchange.honestybench import read_honestybench
-from judgebench.metrics.confidence import METRICS, QuestionSet, estimates_of, figures
+from judgebench.metrics.confidence import METRICS, Confidences, QuestionSet, estimates_of, figures
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.registry import metric as entry
 from judgebench.reports.confidence import (
@@ -328,11 +328,9 @@ def questions(n: int) -> QuestionSet:
 
 
 def measured(c: Sequence[float], y: Sequence[int]) -> dict[str, Any]:
-    one = questions(len(c))
+    one, sure, right = questions(len(c)), np.array(c, dtype=float), np.array(y, dtype=float)
     found = figures(
-        one,
-        confidence=np.array(c, dtype=float),
-        correct=np.array(y, dtype=float),
+        Confidences(questions=one, confidence=sure[:, np.newaxis], correct=right[:, np.newaxis]),
         expected=np.ones(len(c), dtype=bool),
         resamples=QUICK.resamples(one.units),
         seed=0,
