@@ -22,7 +22,7 @@ from pathlib import Path
 import platformdirs
 
 from judgebench.errors import JudgebenchError
-from judgebench.plain_text import printable_lines
+from judgebench.plain_text import printable
 from judgebench.secret import redact, secrets_of
 from judgebench.store.claims import started
 from judgebench.store.opening import located
@@ -77,7 +77,7 @@ class Child:
         except OSError as error:
             return f"its log cannot be read: {error.strerror or error}"
         lines = redact(said, secrets_of(os.environ)).splitlines()
-        return printable_lines("\n".join(lines[-TAIL_LINES:]))
+        return printable("\n".join(lines[-TAIL_LINES:]), lines=True)
 
 
 def start(url: str, *words: str) -> Child:

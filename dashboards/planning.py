@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from judgebench.errors import JudgebenchError
-from judgebench.plain_text import dollars, printable_lines
+from judgebench.plain_text import dollars, printable
 from judgebench.reports.gate_policy import Policy, read_policy
 from judgebench.secret import redact, secrets_of
 
@@ -83,7 +83,7 @@ def plan(url: str, suite: str) -> Plan:
         return Plan(why_not=f"judgebench plan could not be started: {error.strerror or error}")
     said = redact(done.stderr.decode("utf-8", "replace"), secrets_of(os.environ))
     if done.returncode != 0:
-        return Plan(why_not=printable_lines("\n".join(said.splitlines()[-20:])))
+        return Plan(why_not=printable("\n".join(said.splitlines()[-20:]), lines=True))
     found = json.loads(done.stdout)
     return Plan(
         rows=[_row(row) for row in found["rows"]],

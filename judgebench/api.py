@@ -2182,10 +2182,16 @@ def run(
         )
     _check_labels(work)
     occasion = recheck_of_today() if refresh_anchors else None
+    narrowed = {
+        "limit": narrowing.limit,
+        "models": list(narrowing.models),
+        "judges": list(narrowing.judges),
+        "shard": narrowing.shard and str(narrowing.shard),
+    }
     more = {
         "refresh_anchors": occasion,
         "stack_anchors": stack_anchors,
-        "narrowed": narrowing.as_json(),
+        "narrowed": {name: its for name, its in narrowed.items() if its},
         "unjudged": unjudged,
         "stop_when_decided": stop_when_decided,
         "on_executor": executor,
@@ -2877,7 +2883,7 @@ def _work_on(
     }
     suite = config.check(config.Suite, written, "what is judged")
     own = own_benchmark(suite.benchmarks[0], found.questions)
-    items = tuple(own.items(about.get("limit")))
+    items = tuple(own.data.items[: about.get("limit")])
     given = ResolvedBenchmark(
         config=suite.benchmarks[0],
         benchmark=own,
@@ -3023,7 +3029,7 @@ def _resolved(
     with _named(path):
         registry.include_of_suite(suite.include_path)
         work = resolve(suite, narrowing)
-    written = config.written_suite(path).data
+    written = suite.source.written
     if limits or batch:
         written = config.as_asked(written, limits or {}, work.suite if batch else None)
     return replace(work, written=written)

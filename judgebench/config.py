@@ -41,7 +41,6 @@ from judgebench import yaml_file
 from judgebench.errors import ConfigError, UsageError, refuse_unknown, unknown_name
 from judgebench.records import PANEL, Item, is_human
 from judgebench.secret import Secret, checked_base_url
-from judgebench.yaml_file import note_secrets, refuse_written_keys
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -114,38 +113,31 @@ ApiKey = Annotated[
 
 @dataclass(slots=True)
 class _Beside:
-    """Finds what a suite names beside it, or, for one release, from the working directory."""
+    """Where what a suite names is: beside it, or, for one release, in the working directory."""
 
     path: Path
     environment: Mapping[str, str]
     elsewhere: dict[str, None] = field(default_factory=dict, init=False)
     """What was found from the working directory."""
 
-    def found(self, written: str) -> Path | None:
-        """Where it is; None for nowhere."""
-        named = Path(written)
-        typed = isinstance(written, yaml_file.FromEnvironment) and self.environment.get(
-            written.variable  # that of one with a default may not be set
-        )
-        if typed or named.is_absolute() or written.startswith("~"):
-            return named
-        if (beside := self.beside(written)).exists():
-            return beside
-        if named.exists():
-            self.elsewhere[str(named)] = None
-            return named
-        return None
 
-    def beside(self, written: str) -> Path:
-        return self.path.parent / written
-
-
-def _file(written: Any, info: ValidationInfo) -> Any:
+def _file(written: Any, info: ValidationInfo, *, or_else: Any = None) -> Any:
     """A file where it is found, or else beside the suite; left as it is outside of one."""
-    suite = info.context
+    suite: _Beside | None = info.context
     if not isinstance(written, str) or suite is None:
         return written
-    return suite.found(written) or suite.beside(written)
+    named, beside = Path(written), suite.path.parent / written
+    typed = isinstance(written, yaml_file.FromEnvironment) and suite.environment.get(
+        written.variable  # that of one with a default may not be set
+    )
+    if typed or named.is_absolute() or written.startswith("~"):
+        return named
+    if beside.exists():
+        return beside
+    if named.exists():
+        suite.elsewhere[str(named)] = None
+        return named
+    return beside if or_else is None else or_else
 
 
 def _named(found: Any) -> Any:
@@ -154,10 +146,7 @@ def _named(found: Any) -> Any:
 
 def _checkpoint(written: Any, info: ValidationInfo) -> Any:
     """A folder, or else what may be a repository of the Hub."""
-    suite = info.context
-    if not isinstance(written, str) or suite is None:
-        return written
-    return str(suite.found(written) or written)
+    return _named(_file(written, info, or_else=written))
 
 
 File = Annotated[Path, BeforeValidator(_file)]
@@ -174,9 +163,13 @@ class Section(BaseModel):
         extra="forbid", frozen=True, protected_namespaces=(), defer_build=True
     )
 
+
+class Ruled(Section):
+    """A part whose fields have to go together."""
+
     def _faults(self) -> dict[str, object]:
-        """What may be wrong between fields, each with whether it is."""
-        return {}
+        """What may be wrong between them, each with whether it is."""
+        raise NotImplementedError
 
     @model_validator(mode="after")
     def _refuse_faults(self) -> Self:
@@ -207,7 +200,7 @@ class LmEval(Section):
         return value | folders
 
 
-class ServerConfig(Section):
+class ServerConfig(Ruled):
     """A local server that the run starts when the first call needs it, and stops at its end.
 
     ``{port}`` in the command and in the judge's ``base_url`` is replaced by a free port; a first
@@ -298,7 +291,7 @@ CACHING_ENGINES = {
 """Engines that can keep what prompts begin with: the argument that says so, and what it says."""
 
 
-class Endpoint(Section):
+class Endpoint(Ruled):
     """Who answers, and how to get there."""
 
     provider: str | None = None
@@ -402,7 +395,7 @@ _SETTINGS = {
 """What a matrix may say of a model, by its section."""
 
 
-class ModelConfig(Section):
+class ModelConfig(Ruled):
     """A candidate: local, behind an API, or answers that exist. Tags are no part of any key."""
 
     name: Name
@@ -701,7 +694,7 @@ class JudgeConfig(Endpoint, OwnPrompt):
         }
 
 
-class Panel(Section):
+class Panel(Ruled):
     """Judges whose verdicts are combined by a named rule; each of them also has its own board."""
 
     judges: list[str] = Field(min_length=2)
@@ -747,7 +740,7 @@ class StopRule(Section):
         return value
 
 
-class BenchmarkConfig(Section):
+class BenchmarkConfig(Ruled):
     """A benchmark of the suite. ``options`` are the benchmark's own (prompt variant, …).
 
     With ``items`` it is the team's own: prompts from a file, judged by a ``rubric`` on a ``scale``,
@@ -1049,16 +1042,6 @@ class Narrowing:
     judges: tuple[str, ...] = ()
     shard: Shard | None = None
 
-    def as_json(self) -> dict[str, Any]:
-        """What a manifest keeps; empty where nothing is left out."""
-        said = {
-            "limit": self.limit,
-            "models": list(self.models),
-            "judges": list(self.judges),
-            "shard": self.shard and str(self.shard),
-        }
-        return {name: value for name, value in said.items() if value}
-
     def options(self) -> list[str]:
         """As a command line says it."""
         named = [("--model", name) for name in self.models]
@@ -1068,7 +1051,24 @@ class Narrowing:
         return [word for option in named for word in option]
 
 
-class Suite(Section):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """The file of a suite.
+
+    folder
+        Where it is.
+    written
+        What stands in it, ``${NAME}`` not filled in.
+    notes
+        What its author should change before it is no longer understood.
+    """
+
+    folder: Path | None = None
+    written: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+class Suite(Ruled):
     """Which models answer which benchmarks, and who judges."""
 
     name: Name
@@ -1093,47 +1093,35 @@ class Suite(Section):
         default_factory=list, description="experiment trackers that are sent each run as it ends"
     )
 
-    _notes: tuple[str, ...] = PrivateAttr(default=())
-    _folder: Path | None = PrivateAttr(default=None)
+    _source: Source = PrivateAttr(default_factory=lambda: Source())
 
     @property
-    def folder(self) -> Path | None:
-        """Where its file is; None where it comes from none."""
-        return self._folder
+    def source(self) -> Source:
+        """Its file; as of none where it comes from none."""
+        return self._source
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What its author should change before it is no longer understood."""
-        return self._notes
-
-    @field_validator("models")
+    @field_validator("models", "benchmarks")
     @classmethod
-    def _each_setting(cls, value: list[ModelConfig]) -> list[ModelConfig]:
-        return [
-            one
-            for model in value
-            for one in ([model] if model.matrix is None else model.settings())
-        ]
-
-    @field_validator("benchmarks")
-    @classmethod
-    def _of_settings(
-        cls, value: list[BenchmarkConfig], info: ValidationInfo
-    ) -> list[BenchmarkConfig]:
-        """A model with a matrix, named among a benchmark's models, is all its settings."""
+    def _each_setting(cls, value: list[Any], info: ValidationInfo) -> list[Any]:
+        """A model with a matrix is all its settings, also where a benchmark names it."""
+        if info.field_name == "models":
+            return [
+                one
+                for model in value
+                for one in ([model] if model.matrix is None else model.settings())
+            ]
         known = [model.name for model in info.data.get("models", ())]
-
-        def named(name: str) -> list[str]:
-            return (
-                [name]
-                if name in known
-                else [k for k in known if k.startswith(f"{name}[")] or [name]
-            )
-
+        settings = {
+            name: [name] if name in known else [k for k in known if k.startswith(f"{name}[")]
+            for one in value
+            for name in one.models or ()
+        }
         return [
             one
             if one.models is None
-            else one.model_copy(update={"models": [n for m in one.models for n in named(m)]})
+            else one.model_copy(
+                update={"models": [n for m in one.models for n in settings[m] or [m]]}
+            )
             for one in value
         ]
 
@@ -1230,39 +1218,26 @@ def load_suite(path: Path, *, environment: Mapping[str, str] | None = None) -> S
     ConfigError
         Naming the file and, where there is one, the line and the field.
     """
-    written = written_suite(path)
-    refuse_written_keys(written)
-    environment = os.environ if environment is None else environment
-    note_secrets(written.data, environment)
-    data = yaml_file.expanded(written, environment)
-    beside = _Beside(path, environment)
-    suite = check(Suite, data, path, written.lines, beside)
-    suite._folder = path.absolute().parent
-    if elsewhere := [*beside.elsewhere]:
-        here = os.path.relpath(elsewhere[0], path.parent)
-        more = f" and {len(elsewhere) - 1} more" if elsewhere[1:] else ""
-        suite._notes = (
-            f"{path}: {elsewhere[0]}{more} found from the working directory: paths are those "
-            f"beside the suite, so write {here}; the next release looks there only",
-        )
-    return suite
-
-
-def written_suite(path: Path) -> yaml_file.Written:
-    """The suite as written, ``${NAME}`` not filled in.
-
-    Raises
-    ------
-    ConfigError
-        As `yaml_file.read_yaml`.
-    """
     keys = ", ".join(Suite.model_fields)
     written = yaml_file.read_yaml(path, f"a suite is a mapping with the keys {keys}")
     sections = written.data.get("benchmarks")
     for section in sections if isinstance(sections, list) else ():
         if isinstance(section, dict) and section.get("lm_eval_task"):
             section.setdefault("name", section["lm_eval_task"])
-    return written
+    environment = os.environ if environment is None else environment
+    data = yaml_file.expanded(written, environment)
+    beside = _Beside(path, environment)
+    suite = check(Suite, data, path, written.lines, beside)
+    notes: tuple[str, ...] = ()
+    if elsewhere := [*beside.elsewhere]:
+        here = os.path.relpath(elsewhere[0], path.parent)
+        more = f" and {len(elsewhere) - 1} more" if elsewhere[1:] else ""
+        notes = (
+            f"{path}: {elsewhere[0]}{more} found from the working directory: paths are those "
+            f"beside the suite, so write {here}; the next release looks there only",
+        )
+    suite._source = Source(folder=path.absolute().parent, written=written.data, notes=notes)
+    return suite
 
 
 def as_asked(

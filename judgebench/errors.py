@@ -156,7 +156,7 @@ def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
 
 def refuse_unknown(
     what: str,
-    wanted: Iterable[str],
+    wanted: Iterable[str | None],
     known: Collection[str],
     *,
     error: Callable[[str], Exception] = ConfigError,
@@ -164,10 +164,12 @@ def refuse_unknown(
 ) -> None:
     """Raise for the first name that is not known; ``about`` stands before what `unknown_name` says.
 
+    None is nobody's name, and not asked for.
+
     >>> refuse_unknown("judge", ["contains"], ["contains", "exact_match"])
     """
     for name in wanted:
-        if name not in known:
+        if name is not None and name not in known:
             raise error(f"{about}{unknown_name(what, name, known)}")
 
 

@@ -42,6 +42,9 @@ BACKENDS = {
 }
 """The extra of a backend of lm-eval; others say themselves what they lack."""
 
+TRACES_TO = "OTEL_TRACES_EXPORTER"
+"""The variable that says where traces of a run go; nowhere if it is not set."""
+
 
 def is_installed(package: str) -> bool:
     """Whether a package can be imported, which is not done."""

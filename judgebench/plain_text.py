@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
@@ -11,16 +12,16 @@ _UNSHOWN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _LEFT = frozenset("\n\t\u200c\u200d")
 
 
-def printable(text: str) -> str:
-    """Text on one line that does nothing to a terminal: no escapes, no reordering, no breaks."""
-    if text.isascii() and text.isprintable():
+def printable(text: str, *, lines: bool = False) -> str:
+    """Text that does nothing to a terminal: no escapes, no reordering, no breaks.
+
+    ``lines`` is whether it may have several: then each stays one.
+    """
+    plain = text.replace("\n", "") if lines else text
+    if plain.isascii() and plain.isprintable():
         return text
-    return "".join("�" if unicodedata.category(c) in _UNSHOWN else c for c in text)
-
-
-def printable_lines(text: str) -> str:
-    """As `printable`, for a message of several lines."""
-    return "\n".join(printable(line) for line in text.split("\n"))
+    unseen = {c for c in plain if unicodedata.category(c) in _UNSHOWN}
+    return "".join("�" if c in unseen else c for c in text)
 
 
 def written_out(text: str) -> str:
@@ -106,3 +107,8 @@ def few(names: Collection[str], most: int = 3) -> str:
     """The first of them, and how many more there are."""
     more = len(names) - most
     return ", ".join([*names][:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def day(at: float) -> str:
+    """A time in seconds as its day in UTC."""
+    return time.strftime("%Y-%m-%d", time.gmtime(at))

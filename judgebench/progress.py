@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self, TextIO
 
 import click
 
-from judgebench.plain_text import dollars, printable, printable_lines
+from judgebench.plain_text import dollars, printable
 from judgebench.protocols import Counted, Meter, NoProgress, Progress
 from judgebench.secret import masked
 
@@ -104,7 +104,7 @@ class PlainProgress(_Shown):
             )
 
     def say(self, message: str) -> None:
-        click.echo(printable_lines(masked(message)), file=self.stream)
+        click.echo(printable(masked(message), lines=True), file=self.stream)
 
     def _close(self) -> None:
         if self.name and (self.done or self.waiting or self.failed):
@@ -175,7 +175,7 @@ class BarProgress(_Shown):
             self._progress.update(self._task, advance=n, rate=self._rate())
 
     def say(self, message: str) -> None:
-        said = printable_lines(masked(message))
+        said = printable(masked(message), lines=True)
         self._progress.console.print(said, markup=False, highlight=False)
 
     def _below(self) -> str:

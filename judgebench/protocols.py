@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from judgebench.dialogue import Dialogue
-from judgebench.plain_text import printable_lines
+from judgebench.plain_text import printable
 from judgebench.records import (
     Case,
     DriftCheck,
@@ -79,7 +79,9 @@ class Waiting:
         if seconds >= self.SAID_AFTER_S and time.monotonic() >= self._say_at:
             Waiting._say_at = time.monotonic() + self.SAID_AGAIN_S
             # The stream of this moment: under a bar it is one that writes above the bar.
-            print(printable_lines(f"{why}; waiting ({seconds:.0f} s so far)"), file=sys.stderr)
+            print(
+                printable(f"{why}; waiting ({seconds:.0f} s so far)", lines=True), file=sys.stderr
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -272,8 +272,9 @@ def each_row(
     row = None
     if spread is not None:
         rows = chain.from_iterable(map(spread, rows))
+    needed = {*required}
     for row in rows if layout == OURS else layout.laid_out(rows, path):
-        yield with_required(row, required, layout)
+        yield row if row.values.keys() >= needed else with_required(row, required, layout)
     if row is None:
         raise InputError(f"{path}: there is no row in it")
 
@@ -353,15 +354,13 @@ def reading(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-def _decoded(data: bytes, where: str) -> str:
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        theirs = "UTF-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "LATIN1"
-        raise InputError(
-            f"{where}: byte {error.start + 1} ({data[error.start]:#04x}) is no UTF-8; save the "
-            f"file as UTF-8, or convert it: iconv -f {theirs} -t UTF-8"
-        ) from None
+def _no_utf8(error: UnicodeDecodeError, where: str) -> InputError:
+    data = error.object
+    theirs = "UTF-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "LATIN1"
+    return InputError(
+        f"{where}: byte {error.start + 1} ({data[error.start]:#04x}) is no UTF-8; save the "
+        f"file as UTF-8, or convert it: iconv -f {theirs} -t UTF-8"
+    )
 
 
 def _jsonl(path: Path, not_finite: bool) -> Iterator[Row]:
@@ -374,8 +373,9 @@ def _jsonl(path: Path, not_finite: bool) -> Iterator[Row]:
             continue
         where = f"{path}:{number}"
         try:
-            text = line.decode("ascii") if line.isascii() else _decoded(line, where)
-            values = decode(text)
+            values = decode(line.decode())
+        except UnicodeDecodeError as error:
+            raise _no_utf8(error, where) from None
         except (ValueError, RecursionError) as error:
             if torn and isinstance(error, json.JSONDecodeError):
                 raise InputError(
@@ -424,8 +424,10 @@ def _no_number(name: str) -> float:
 def _json(path: Path) -> Iterator[Row]:
     """A list of objects, which is read at once."""
     try:
-        text = _decoded(whole_file(path).removeprefix(b"\xef\xbb\xbf"), str(path))
+        text = whole_file(path).removeprefix(b"\xef\xbb\xbf").decode()
         read = json.loads(text, object_pairs_hook=_each_once)
+    except UnicodeDecodeError as error:
+        raise _no_utf8(error, str(path)) from None
     except (ValueError, RecursionError) as error:
         if not isinstance(error, json.JSONDecodeError):
             raise InputError(f"{path}: this is not JSON ({error})") from None
@@ -469,7 +471,10 @@ def _csv(path: Path, delimiter: str) -> Iterator[Row]:
 def _csv_lines(path: Path) -> Iterator[str]:
     """As text, with the ends of lines as they are: they may stand within a field."""
     for number, line in enumerate(_lines(path), 1):
-        text = line.decode("ascii") if line.isascii() else _decoded(line, f"{path}:{number}")
+        try:
+            text = line.decode()
+        except UnicodeDecodeError as error:
+            raise _no_utf8(error, f"{path}:{number}") from None
         yield from io.StringIO(text, newline="") if "\r" in text else [text]
 
 

@@ -16,7 +16,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
 from judgebench.errors import ConfigError
-from judgebench.extras import install_line, is_installed
+from judgebench.extras import TRACES_TO, install_line, is_installed
 from judgebench.protocols import Meter, Progress
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 LOOPBACK = "127.0.0.1"
 STAGES = ("answering", "judging", "loading")
-EXPORTER = "OTEL_TRACES_EXPORTER"
 
 
 class Telemetry:
@@ -122,7 +121,7 @@ def telemetry(
         Where Prometheus is to be served and the extra is not installed, or the port is taken. That
         traces can go nowhere is said.
     """
-    wanted = [one for one in environment.get(EXPORTER, "").split(",") if one not in ("", "none")]
+    wanted = [one for one in environment.get(TRACES_TO, "").split(",") if one not in ("", "none")]
     if metrics_port is None and not wanted:
         yield shown
         return
@@ -174,7 +173,7 @@ def _served(told: Telemetry, port: int) -> Iterator[int]:
 @contextmanager
 def _tracing(names: list[str]) -> Iterator[Tracer]:
     """Spans go to the exporters of these names, as packages of OpenTelemetry offer them."""
-    _needs(f"{EXPORTER}={','.join(names)}", "opentelemetry.sdk")
+    _needs(f"{TRACES_TO}={','.join(names)}", "opentelemetry.sdk")
     from opentelemetry.sdk.resources import SERVICE_NAME, Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
@@ -185,7 +184,7 @@ def _tracing(names: list[str]) -> Iterator[Tracer]:
         offered = [*entry_points(group="opentelemetry_traces_exporter", name=name)]
         if not offered:
             raise ConfigError(
-                f"{EXPORTER}={name}: no package offers it (for otlp: pip install "
+                f"{TRACES_TO}={name}: no package offers it (for otlp: pip install "
                 "opentelemetry-exporter-otlp); unset it to go on without traces"
             )
         # Standard output is for results.

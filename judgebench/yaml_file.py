@@ -66,7 +66,7 @@ def read_yaml(path: Path, what: str = "") -> Written:
 
 @lru_cache(maxsize=4)
 def _parsed(path: Path, text: str) -> tuple[Any, Mapping[Field, int]]:
-    """A run reads its suite three times over."""
+    """A run reads its suite twice."""
     try:
         loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
@@ -152,11 +152,15 @@ class FromEnvironment(str):
 def expanded(written: Written, environment: Mapping[str, str]) -> Any:
     """The content with ``${NAME}`` and ``${NAME:-default}`` filled in.
 
+    What the environment gives as a secret is masked from here on: what fills in a key, a header, or
+    the user information, path or query of an address, however its variable is called. A default
+    that stands in the file is none.
+
     Raises
     ------
     ConfigError
-        For a variable that is not set or stands within the default of another, or a text or number
-        that no file or store can hold.
+        For a key that stands there, which is not repeated; a variable that is not set or stands
+        within the default of another; a text or number that no file or store can hold.
     """
 
     def fill(text: str, field: Field) -> str:
@@ -185,7 +189,9 @@ def expanded(written: Written, environment: Mapping[str, str]) -> Any:
         texts = [value] if isinstance(value, str) else []
         if isinstance(value, dict):
             texts = [key for key in value if isinstance(key, str)]
-        elif texts and "${" in value:
+        elif wrong := _key_or_noted(value, field, environment):
+            raise ConfigError(f"{written.where(field)}: {wrong}")
+        if isinstance(value, str) and "${" in value:
             texts = [value := fill(value, field)]
         if any(map(_UNSTORABLE.search, texts)):
             raise ConfigError(
@@ -261,62 +267,39 @@ def is_secret_name(name: str) -> bool:
     return bool(_SECRET_NAME.search(name)) and not _OF_A_TOKENIZER.match(name)
 
 
-def refuse_written_keys(written: Written) -> None:
-    """Nothing, or what is wrong.
-
-    Raises
-    ------
-    ConfigError
-        Naming the place; the key is not repeated.
-    """
-    for field, value in _values(written.data):
-        text, wrong = value if isinstance(value, str) else "", None
-        names = [name for name in field if isinstance(name, str)]
-        recorded = next((name for name in names if name in RECORDED), None)
-        if names[-2:-1] == ["model_args"] and names[-1] in MODEL_TOKENS:
-            recorded = None if recorded == "model_args" else recorded
-        is_key = any(map(is_secret_name, names))
-        filled_in = any(is_secret_name(match["name"]) for match in VARIABLE.finditer(text))
-        if isinstance(value, list):
-            if not all(map(_ONLY_A_VARIABLE.fullmatch, _given_by_flags(value))):
-                wrong = _IN_PLAIN_TEXT
-        elif _LOOKS_LIKE_A_KEY.search(text):
-            wrong = _IN_PLAIN_TEXT
-        elif recorded is not None and (is_key or filled_in):
-            wrong = (
-                f"what stands in '{recorded}' is stored with what is asked, so no key may be in it,"
-                " not even as ${NAME}; a judge takes its key as api_key: ${NAME}, a local model as "
-                "model_args: {token: ${NAME}}"
-            )
-        elif recorded is None and is_key and not _ONLY_A_VARIABLE.fullmatch(text):
-            wrong = _IN_PLAIN_TEXT
-        elif recorded is None and not is_key and filled_in and "server" not in names:
-            wrong = _NO_PLACE
-        if wrong is not None:
-            raise ConfigError(f"{written.where(field)}: {wrong}")
-
-
-def note_secrets(data: Any, environment: Mapping[str, str]) -> None:
-    """Have the values masked that the environment gives to a file as secrets.
-
-    Such is what fills in a key, a header, or the user information, path or query of an address,
-    however its variable is called. A default that stands in the file is none.
-
-    Parameters
-    ----------
-    data
-        The content of a file, ``${NAME}`` not filled in.
-    """
-    for field, value in _values(data):
-        if isinstance(value, list):
-            for given in _given_by_flags(value):
-                _note_whole(given, environment)
-        elif isinstance(value, str) and "${" in value:
-            names = [name for name in field if isinstance(name, str)]
-            if any(is_secret_name(name) or "header" in name.lower() for name in names):
-                _note_whole(value, environment)
-            else:
-                _note_parts(value, environment, is_path=names[-1:] == ["ready"])
+def _key_or_noted(value: Any, field: Field, environment: Mapping[str, str]) -> str | None:
+    """Why what stands there may not, where it is a key; else its secrets are known to `masked`."""
+    if value is None or isinstance(value, bool):
+        return None
+    names = [name for name in field if isinstance(name, str)]
+    if isinstance(value, list):
+        given = [*_given_by_flags(value)]
+        for text in given:
+            _note_whole(text, environment)
+        return None if all(map(_ONLY_A_VARIABLE.fullmatch, given)) else _IN_PLAIN_TEXT
+    text = value if isinstance(value, str) else ""
+    recorded = next((name for name in names if name in RECORDED), None)
+    if names[-2:-1] == ["model_args"] and names[-1] in MODEL_TOKENS:
+        recorded = None if recorded == "model_args" else recorded
+    is_key = any(map(is_secret_name, names))
+    filled_in = any(is_secret_name(match["name"]) for match in VARIABLE.finditer(text))
+    if _LOOKS_LIKE_A_KEY.search(text):
+        return _IN_PLAIN_TEXT
+    if recorded is not None and (is_key or filled_in):
+        return (
+            f"what stands in '{recorded}' is stored with what is asked, so no key may be in it,"
+            " not even as ${NAME}; a judge takes its key as api_key: ${NAME}, a local model as "
+            "model_args: {token: ${NAME}}"
+        )
+    if recorded is None and is_key and not _ONLY_A_VARIABLE.fullmatch(text):
+        return _IN_PLAIN_TEXT
+    if recorded is None and not is_key and filled_in and "server" not in names:
+        return _NO_PLACE
+    if "${" in text and (is_key or any("header" in name.lower() for name in names)):
+        _note_whole(text, environment)
+    elif "${" in text:
+        _note_parts(text, environment, is_path=names[-1:] == ["ready"])
+    return None
 
 
 def _note_whole(text: str, environment: Mapping[str, str]) -> None:
@@ -358,16 +341,3 @@ def _given_by_flags(command: Sequence[Any]) -> Iterator[str]:
             value = next(iter(words[i + 1 : i + 2]), "")
         if value and not value.startswith("--") and not _SHELL_VARIABLE.fullmatch(value):
             yield value.strip("'\"")
-
-
-def _values(value: Any, field: Field = ()) -> Iterator[tuple[Field, Any]]:
-    """Every text and number with its field, and every list as a whole."""
-    if isinstance(value, dict):
-        for key, element in value.items():
-            yield from _values(element, (*field, str(key)))
-    elif isinstance(value, list):
-        yield field, value
-        for i, element in enumerate(value):
-            yield from _values(element, (*field, i))
-    elif value is not None and not isinstance(value, bool):
-        yield field, value

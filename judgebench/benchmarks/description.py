@@ -69,8 +69,11 @@ MODES: dict[str, Cut] = {
     "none": lambda text: text,
 }
 
-_OF_CHOICES: dict[str, Cut] = {"at_next_example": partial(judged_part, split="multiple-choice")}
-"""Where an answer ends that chooses among options, if that is elsewhere."""
+OF_CHOICES: dict[str, Cut] = {
+    **MODES,
+    "at_next_example": partial(judged_part, split="multiple-choice"),
+}
+"""Where an answer ends that chooses among options."""
 
 
 def truncate(text: str, mode: str, *, chooses: bool = False) -> str:
@@ -83,14 +86,13 @@ def truncate(text: str, mode: str, *, chooses: bool = False) -> str:
     """
     if mode not in MODES:
         raise ConfigError(unknown_name("truncation", mode, MODES))
-    cut = _OF_CHOICES.get(mode, MODES[mode]) if chooses else MODES[mode]
-    return cut(text)
+    return (OF_CHOICES if chooses else MODES)[mode](text)
 
 
 CLEAN = "clean"
 """The preset that adds nothing to what a description says besides; the default."""
 
-DRAWING = ("do_sample", "temperature", "generation_config")
+DRAWING = frozenset({"do_sample", "temperature", "generation_config"})
 """Settings of which one says how answers are drawn, so that it takes the place of the others."""
 
 _SAID_OTHERWISE = {"until", "max_gen_toks", "do_sample", "temperature"}
@@ -159,11 +161,6 @@ class PresetConfig(Section):
     tokens: PromptTokens | None = None
     api: OverApi | None = None
     note: str = ""
-
-    @property
-    def draws(self) -> bool:
-        """Whether it says how answers are drawn."""
-        return bool(set(self.generation).intersection(DRAWING))
 
     def resolved(self, name: str, *, own_temperature: bool = False) -> Preset:
         """What it says to models, apart from prompt and generation, which are its task's.
@@ -466,8 +463,8 @@ class Description(Section):
         at_asking = partial(fault, at=("asking",))
         asked = [asking.prompt, *(one.prompt for one in asking.presets.values())]
         cut = [asking.truncate, *(one.truncate for one in asking.prompts.values())]
-        refuse_unknown("prompt", _said(asked), asking.prompts, error=at_asking)
-        refuse_unknown("truncation", _said(cut), MODES, error=at_asking)
+        refuse_unknown("prompt", asked, asking.prompts, error=at_asking)
+        refuse_unknown("truncation", cut, MODES, error=at_asking)
         refuse(
             at_asking,
             {
@@ -480,13 +477,13 @@ class Description(Section):
                 f"presets: {CLEAN!r} is what stands outside of presets": CLEAN in asking.presets,
             },
         )
-        own, at_judging = _said([judging.prompt]), partial(fault, at=("judging",))
-        refuse_unknown("official prompt", own, judging.official, error=at_judging)
+        at_judging = partial(fault, at=("judging",))
+        refuse_unknown("official prompt", [judging.prompt], judging.official, error=at_judging)
         boards = [] if self.published is None else self.published.boards
         versions = [self.default_version, *(board.version for board in boards)]
         labels = [self.positive, *(label for of in report.rates.values() for label in of)]
         refuse_unknown("version", versions, self.versions, error=ValueError)
-        refuse_unknown("apart", _said([report.apart]), report.by, error=ValueError)
+        refuse_unknown("apart", [report.apart], report.by, error=ValueError)
         refuse_unknown("label", labels, self.labels, error=ValueError)
         for number, board in enumerate(boards):
             who = {bool(board.models), board.provider is not None, board.prompt is not None}
@@ -495,14 +492,9 @@ class Description(Section):
                 {"'models', 'provider' and 'prompt' say together who judged": len(who) > 1},
             )
             if judging.official_from is None:  # else they are that one's
-                named = _said([board.prompt])
+                named = [board.prompt]
                 refuse_unknown("official prompt", named, judging.official, error=ValueError)
         return self
-
-
-def _said(names: Iterable[str | None]) -> list[str]:
-    """Those that are said."""
-    return [name for name in names if name is not None]
 
 
 def find(name: str) -> tuple[Description, Path]:

@@ -33,6 +33,7 @@ from judgebench.benchmarks.description import (
     CLEAN,
     DRAWING,
     MODES,
+    OF_CHOICES,
     Description,
     Preset,
     PresetConfig,
@@ -40,7 +41,6 @@ from judgebench.benchmarks.description import (
     chosen_version,
     find,
     split_version,
-    truncate,
 )
 from judgebench.config import Section, check
 from judgebench.dialogue import over
@@ -99,6 +99,9 @@ class Benchmark(ABC):
     logprobs: bool = False
     """Whether an API is asked for the log-probabilities of first answers."""
 
+    further: Mapping[str, Any] = MappingProxyType({})
+    """What samples after the first are drawn with, where that is another way than the first's."""
+
     @property
     @abstractmethod
     def version(self) -> str:
@@ -155,10 +158,6 @@ class Benchmark(ABC):
         InputError
             If the data is not here, with the command that brings it.
         """
-
-    def items(self, limit: int | None = None) -> Sequence[Item]:
-        """The first items, or all of them."""
-        return self.data.items[:limit]
 
     def case(self, item: Item, responses: Sequence[Response]) -> Case:
         """What a judge is shown: one response, or two in the order given, whole."""
@@ -222,7 +221,7 @@ class FolderBenchmark(Benchmark):
             )
         # The suite's; without one the preset's, or that of the category, where there are such.
         usual: Literal["by_category", "none"] = "none"
-        if by_category and not preset.draws:
+        if by_category and DRAWING.isdisjoint(preset.generation):
             usual = "by_category"
         self.temperature = usual if options.temperature is None else options.temperature
         self.further = {**asking.further, **preset.further, **options.further}
@@ -345,12 +344,9 @@ class FolderBenchmark(Benchmark):
 
     def case(self, item: Item, responses: Sequence[Response]) -> Case:
         """One case of the responses in the order shown, each cut where its answer ends."""
-        chooses = bool(item.options)
-        shown = (
-            replace(one, text=truncate(one.text, self.truncate, chooses=chooses))
-            for one in responses
-        )
-        return Case(item=item, responses=tuple(shown))
+        cut = (OF_CHOICES if item.options else MODES)[self.truncate]
+        shown = tuple(replace(one, text=cut(one.text)) for one in responses)
+        return Case(item=item, responses=shown)
 
     @cached_property
     def lm_eval_task(self) -> LmEvalTask:
@@ -360,9 +356,10 @@ class FolderBenchmark(Benchmark):
         try:
             task = yaml.load(file.read_text(encoding="utf-8"), _TaskLoader)
             generation = dict(task["generation_kwargs"])
-            if self._preset_config.draws:  # it says all of how answers are drawn
+            asked = self._preset_config.generation
+            if not DRAWING.isdisjoint(asked):  # it says all of how answers are drawn
                 generation = {n: v for n, v in generation.items() if n not in DRAWING}
-            generation |= self._preset_config.generation
+            generation |= asked
             until = generation.pop("until")
             until = (until,) if isinstance(until, str) else tuple(until)
             max_gen_toks = int(generation.pop("max_gen_toks"))
@@ -432,7 +429,7 @@ def items_at_hand(benchmark: str, version: str) -> Mapping[str, Item] | None:
         return None
     if not content_folder(description, folder, version).is_dir():
         return None
-    return {item.id: item for item in load_benchmark(f"{benchmark}@{version}").items()}
+    return {item.id: item for item in load_benchmark(f"{benchmark}@{version}").data.items}
 
 
 def baseline_texts(benchmark: str, version: str, model: str) -> Mapping[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +10,12 @@ import click
 
 import judgebench
 from judgebench.cli.options import (
+    FORMATS,
+    form_option,
     judges_option,
     level_option,
+    output_option,
     report,
-    report_options,
     say,
     show,
     store_option,
@@ -145,7 +146,8 @@ ALPACA_EVAL = "alpaca-eval"
     metavar="PATH",
     help="Also write the boards with all that they rest on, for `judgebench verify` (.zip).",
 )
-@partial(report_options, also=[ALPACA_EVAL])
+@form_option(type=click.Choice([*FORMATS, ALPACA_EVAL]))
+@output_option
 @store_option
 def leaderboard(
     benchmarks: tuple[str, ...],

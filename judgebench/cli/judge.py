@@ -12,6 +12,7 @@ import click
 import judgebench
 from judgebench.cli.options import (
     RETRY,
+    limit_options,
     report_options,
     say,
     several,
@@ -21,7 +22,7 @@ from judgebench.cli.options import (
     suite_store_option,
     with_include_path,
 )
-from judgebench.cli.run import Act, carry_out, exit_code, limit_options, stated_limits
+from judgebench.cli.run import Act, carry_out, exit_code, stated_limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

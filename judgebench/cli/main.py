@@ -141,18 +141,17 @@ class _Commands(Commands):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.command(
-    cls=_Commands,
-    epilog=EPILOG,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
-@click.version_option(__version__, "--version", prog_name="judgebench")
-def app() -> None:
-    """Alignment evaluation and judging.
+app = _Commands(
+    "judgebench",
+    help="""Alignment evaluation and judging.
 
     Is this checkpoint better than the last, on which benchmark, and can the judge that says so
     be believed?
-    """
+    """,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+click.version_option(__version__, "--version", prog_name="judgebench")(app)
 
 
 def main(arguments: list[str] | None = None) -> None:

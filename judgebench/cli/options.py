@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from functools import reduce, wraps
+from functools import partial, reduce, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,7 +13,7 @@ import click
 
 from judgebench import DEFAULT_STORE, INCLUDE_PATH
 from judgebench.errors import unknown_name
-from judgebench.plain_text import printable_lines
+from judgebench.plain_text import printable
 from judgebench.secret import masked
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def say(message: str) -> None:
     """A message on stderr without keys, that does nothing to a terminal, whoever wrote it."""
-    click.echo(printable_lines(masked(message)), err=True)
+    click.echo(printable(masked(message), lines=True), err=True)
 
 
 def in_github() -> bool:
@@ -117,10 +117,11 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        known = self.list_commands(ctx)
-        if args and args[0] not in known and not args[0].startswith("-"):
+        if (command := self.get_command(ctx, args[0])) is not None:
+            return args[0], command, args[1:]
+        if not args[0].startswith("-"):
             where = None if ctx.parent is None else ctx
-            raise click.UsageError(unknown_name("command", args[0], known), where)
+            raise click.UsageError(unknown_name("command", args[0], self.list_commands(ctx)), where)
         return super().resolve_command(ctx, args)
 
 
@@ -133,11 +134,10 @@ def with_include_path(command: click.Command) -> click.Command:
         command.params.append(
             click.Option(
                 ["--include-path"],
-                type=click.Path(path_type=Path),
+                type=_Included(path_type=Path),
                 multiple=True,
                 metavar="PATH",
                 expose_value=False,
-                callback=_include,
                 help="A folder with benchmarks, or lm-eval tasks, besides those that come with "
                 f"judgebench (or {INCLUDE_PATH}). Repeatable.",
             )
@@ -145,11 +145,14 @@ def with_include_path(command: click.Command) -> click.Command:
     return command
 
 
-def _include(_ctx: click.Context, _option: click.Parameter, paths: tuple[Path, ...]) -> None:
-    if paths:
+class _Included(click.Path):
+    """A folder whose benchmarks are known from here on."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         from judgebench import registry
 
-        registry.include(paths)
+        registry.include([Path(value)])
+        return super().convert(value, param, ctx)
 
 
 class _Output(click.Path):
@@ -162,27 +165,30 @@ class _Output(click.Path):
         return super().convert(value, param, ctx)
 
 
-def report_options(command: Command, *, also: Sequence[str] = ()) -> Command:
-    """``--format`` and ``--output``; ``also`` are forms of this command alone."""
-    output = click.option(
-        "--output",
-        "outputs",
-        metavar="PATH",
-        type=_Output(path_type=Path),
-        multiple=True,
-        help="Also write a file; its suffix says the format (.txt .md .csv .json .html .tex). "
-        "Repeatable. In CSV, a text that a spreadsheet would take for a formula (= + - @ first) "
-        "has ' before it.",
-    )
-    form = click.option(
-        "--format",
-        "form",
-        type=click.Choice([*FORMATS, *also]),
-        default="table",
-        show_default=True,
-        help="What is printed.",
-    )
-    return form(output(command))
+form_option = partial(
+    click.option, "--format", "form", default="table", show_default=True, help="What is printed."
+)
+output_option = click.option(
+    "--output",
+    "outputs",
+    metavar="PATH",
+    type=_Output(path_type=Path),
+    multiple=True,
+    help="Also write a file; its suffix says the format (.txt .md .csv .json .html .tex). "
+    "Repeatable. In CSV, a text that a spreadsheet would take for a formula (= + - @ first) "
+    "has ' before it.",
+)
+report_options = several(form_option(type=click.Choice(FORMATS)), output_option)
+"""How a report is shown, and where else it is written."""
+limit_options = several(
+    click.option(
+        "--max-cost", type=float, metavar="USD", help="Stop this run before a call could exceed it."
+    ),
+    click.option("--max-connections", type=int, help="Calls under way at once, for each provider."),
+    click.option("--max-retries", type=int, help="Further attempts of a call that failed."),
+    click.option("--timeout", type=float, metavar="SECONDS", help="How long one attempt may take."),
+)
+"""What goes before the limits of a suite."""
 
 
 level_option = click.option(
@@ -191,7 +197,7 @@ level_option = click.option(
 
 
 def report(
-    name: str, group: click.Group | None = None, *, store: bool = True, also: Sequence[str] = ()
+    name: str, group: click.Group | None = None, *, store: bool = True
 ) -> Callable[[Callable[..., Document | Report]], click.Command]:
     """A command out of a function that gives a report, which is shown as the options say.
 
@@ -201,8 +207,6 @@ def report(
         How the command is called, and the group that it belongs to.
     store
         Whether it has the option ``--store``.
-    also
-        As of `report_options`.
     """
 
     def made(function: Callable[..., Document | Report]) -> click.Command:
@@ -213,7 +217,7 @@ def report(
             return 0 if getattr(found, "complete", True) else RETRY
 
         own = carried_out.__dict__.pop("__click_params__", [])
-        report_options(store_option(carried_out) if store else carried_out, also=also)
+        report_options(store_option(carried_out) if store else carried_out)
         carried_out.__dict__["__click_params__"] += own
         command = click.command(name) if group is None else group.command(name)
         return command(carried_out)

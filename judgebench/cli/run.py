@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import time
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -14,14 +16,15 @@ import click
 import judgebench
 from judgebench.cli.options import (
     RETRY,
+    limit_options,
     narrowing_options,
     report_options,
     say,
-    several,
     show,
     suite_store_option,
     write_outputs,
 )
+from judgebench.extras import TRACES_TO
 from judgebench.plain_text import counted, dollars
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
     from judgebench.execution.forecast import PlanRow, Range
     from judgebench.execution.manifest import Outcome, Unread
+    from judgebench.protocols import Progress
 
 Act: TypeAlias = "Callable[..., Outcome]"
 
@@ -50,17 +54,6 @@ UNAVAILABLE = 69
 CONFIGURATION = 78
 
 STACK_ANCHORS = 100  # without a change among them, at most 3 % of all prompts may differ
-
-
-limit_options = several(
-    click.option(
-        "--max-cost", type=float, metavar="USD", help="Stop this run before a call could exceed it."
-    ),
-    click.option("--max-connections", type=int, help="Calls under way at once, for each provider."),
-    click.option("--max-retries", type=int, help="Further attempts of a call that failed."),
-    click.option("--timeout", type=float, metavar="SECONDS", help="How long one attempt may take."),
-)
-"""What goes before the limits of a suite."""
 
 
 @click.command("run")
@@ -255,7 +248,6 @@ def carry_out(
     ``given`` are the options of `limit_options` and `report_options`, and those of ``act``.
     """
     from judgebench.progress import progress_for
-    from judgebench.telemetry import telemetry
 
     form, outputs, port = (given.pop(name, None) for name in ("form", "outputs", "metrics_port"))
     began = time.monotonic()
@@ -269,7 +261,12 @@ def carry_out(
         say(f"forecast: {_in_words(forecast)}")
 
     how = {"store": url, "limits": stated_limits(given), "on_forecast": foretold}
-    with progress_for(sys.stderr) as progress, telemetry(progress, port) as told:
+    with ExitStack() as kept:
+        told: Progress = kept.enter_context(progress_for(sys.stderr))
+        if port is not None or TRACES_TO in os.environ:
+            from judgebench.telemetry import telemetry
+
+            told = kept.enter_context(telemetry(told, port))
         outcome = act(progress=told, **how, **given)
     return finish(outcome, url, forecast, form, outputs, quiet=quiet, began=began, suite=suite)
 

@@ -24,7 +24,7 @@ from typing import Any
 from judgebench.errors import JudgebenchError, UsageError, refuse_unknown
 from judgebench.extras import absent, install_line
 from judgebench.keys import text_sha
-from judgebench.plain_text import printable_lines
+from judgebench.plain_text import printable
 from judgebench.records import RunManifest
 from judgebench.secret import redact, secrets_of
 
@@ -145,7 +145,9 @@ def send(tracker: str, run: TrackedRun, *, at_most_s: float = AT_MOST_S) -> str:
         finally:
             with suppress(ProcessLookupError):  # what the client started goes with it
                 os.killpg(child.pid, signal.SIGKILL)
-    lines = [line for line in printable_lines(redact(said, secrets)).splitlines() if line.strip()]
+    lines = [
+        line for line in printable(redact(said, secrets), lines=True).splitlines() if line.strip()
+    ]
     last = lines[-1] if lines else f"it ended with {child.returncode} and said nothing"
     if child.returncode:
         raise TrackerError(last.removeprefix(_LINE)[:_LONGEST])

@@ -56,7 +56,7 @@ from judgebench.records import (
 )
 from judgebench.store import Store
 from judgebench.store.read import OPEN
-from judgebench.yaml_file import Written, expanded, note_secrets
+from judgebench.yaml_file import Written, expanded
 
 
 def endpoint_of(
@@ -81,7 +81,6 @@ def endpoint_of(
     source = Path(f"the suite of run {manifest.id}")
 
     def filled(part: Any) -> Any:
-        note_secrets(part, environment)
         return expanded(Written(source, part, {}), environment)
 
     section = _section(written, batch, judges, source, filled)

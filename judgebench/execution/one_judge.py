@@ -23,7 +23,6 @@ from judgebench.config import (
     Suite,
     check,
     load_suite,
-    written_suite,
 )
 from judgebench.errors import ConfigError, InputError, UsageError, refuse_unknown, unknown_name
 from judgebench.execution.execute import Run
@@ -135,7 +134,7 @@ def section_of(
         registry.include_of_suite(found.include_path)
         config = _section(found, judge, benchmark)
         return JudgedSection(
-            suite=found, written=written_suite(suite).data, asked=resolved_benchmark(config)
+            suite=found, written=found.source.written, asked=resolved_benchmark(config)
         )
     wanted = None if benchmark is None else benchmark.partition("@")[0]
     fits = [
@@ -194,7 +193,7 @@ def _of_store(store: Store, config: BenchmarkConfig, data_sha: str) -> ResolvedB
         raise ConfigError(f"{store.name} does not hold the questions of {config.name}")
     questions = tuple(store.items(config.name, version))
     benchmark = own_benchmark(config, questions)
-    items = tuple(benchmark.items())
+    items = tuple(benchmark.data.items)
     return ResolvedBenchmark(config=config, benchmark=benchmark, items=items, every_item=items)
 
 

@@ -18,7 +18,6 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 from judgebench import keys
 from judgebench.dialogue import Dialogue
 from judgebench.execution.resolve import Candidate, JudgeAssignment, identity_of
-from judgebench.judges.flags import text_flags
 from judgebench.protocols import Judge, Writer
 from judgebench.records import (
     Case,
@@ -276,6 +275,9 @@ class JudgeCall:
         served = [reply.served_model for _, reply in replies if reply.served_model]
         marks: tuple[str, ...] = ()
         if self.drift_check is None:  # of two answers with the position: either may be judged
+            # Who has nothing to judge, or only plans, needs none of these patterns.
+            from judgebench.judges.flags import text_flags
+
             limit = self.judge.max_answer_chars
             each = [text_flags(one.text, limit) for one in self.case.responses]
             marks = each[0]

@@ -33,7 +33,7 @@ from judgebench import extras
 from judgebench.config import RayExecutor
 from judgebench.errors import ConfigError, LocalModelError
 from judgebench.execution import ray_node
-from judgebench.plain_text import printable_lines
+from judgebench.plain_text import printable
 from judgebench.store.opening import SERVERS
 from judgebench.workers.process import START, Worker, WorkerProcess, clean
 
@@ -160,7 +160,7 @@ def _times(there: Mapping[str, float], needed: Mapping[str, float]) -> int:
 
 def say(message: str) -> None:
     """To whoever looks on, from the thread that hears of it."""
-    print(printable_lines(message), file=sys.stderr)
+    print(printable(message, lines=True), file=sys.stderr)
 
 
 @contextmanager

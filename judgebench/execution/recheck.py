@@ -58,7 +58,7 @@ def seen_cases(
         the same, on several stacks, the one that makes this case is meant.
     """
     benchmark = assignment.asked.benchmark
-    items = {item.id: item for item in benchmark.items()}
+    items = {item.id: item for item in benchmark.data.items}
     by_stack = {
         (model, one.item_id, one.sample, one.stack and keys.stack_key(one.stack), one.turn): one
         for model, one in answers_at(store, benchmark.name, benchmark.version, places)

@@ -98,7 +98,7 @@ class ResolvedBenchmark:
             baselines = dict.fromkeys(own[one] for one in categories if one in own)
         judged: Literal["all", "first"] | None = self.config.judged_samples
         if judged is None:
-            judged = "first" if self.benchmark.lm_eval_task.further else "all"
+            judged = "first" if self.benchmark.further else "all"
         # Once, as it is made: a frozen object's own fields can be set in no other way.
         object.__setattr__(self, "baselines", tuple(baselines))
         object.__setattr__(self, "judged_samples", judged)
@@ -363,7 +363,11 @@ def resolve(
         candidates=candidates,
         assignments=assignments,
         labels=(*named, *brought),
-        warnings=(*warnings, *_worth_knowing(suite, asked, candidates, assignments), *suite.notes),
+        warnings=(
+            *warnings,
+            *_worth_knowing(suite, asked, candidates, assignments),
+            *suite.source.notes,
+        ),
         shard="" if to.shard is None else str(to.shard),
     )
 
@@ -475,11 +479,11 @@ def resolved_benchmarks(config: BenchmarkConfig) -> list[ResolvedBenchmark]:
     found = []
     for own, benchmark in named:
         if own.limit_by_category is None:
-            items = tuple(benchmark.items(own.limit))
+            items = tuple(benchmark.data.items[: own.limit])
         else:
             by_category: dict[str | None, int] = {}
             chosen = []
-            for item in benchmark.items():
+            for item in benchmark.data.items:
                 by_category[item.category] = n = by_category.get(item.category, 0) + 1
                 chosen += [item] if n <= own.limit_by_category else []
             if by_category.keys() <= {None}:
@@ -548,7 +552,7 @@ def assign(
             options, prompt = own_prompt_of(config)
             prompts = {OWN: prompt}
         if kind == "python" and isinstance(named := options.get("function"), str):
-            registry.function(named, "judges", beside=suite.folder)
+            registry.function(named, "judges", beside=suite.source.folder)
         if kind in LABELLING:  # others say themselves what their labels are
             content = {**content, "labels": asked.benchmark.labels}
         settings = JudgeSettings(
@@ -850,7 +854,7 @@ def _candidate(config: ModelConfig, asked: ResolvedBenchmark, seed: int) -> Cand
             model=config.name,
             benchmark=benchmark.name,
             version=benchmark.version,
-            known_items={item.id for item in benchmark.items()},
+            known_items={item.id for item in benchmark.data.items},
         )
         there = {place: len(turns) for place, turns in recorded.texts.items()}
     elif config.lm_eval is not None:
@@ -1052,7 +1056,7 @@ def _remote_spec(config: ModelConfig, asked: ResolvedBenchmark, seed: int) -> Mo
         max_tokens=asked.benchmark.lm_eval_task.max_gen_toks,
         until=asked.benchmark.lm_eval_task.until,
         temperature=asked.benchmark.lm_eval_task.generation.get("temperature", 0),
-        further=asked.benchmark.lm_eval_task.further,
+        further=asked.benchmark.further,
         seed=seed,
         samples=asked.config.samples,
     )

@@ -33,6 +33,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 
 from pydantic import Field
 
+from judgebench.errors import refuse
 from judgebench.judges.lexical import NO_REFERENCE, clear_winner
 from judgebench.judges.prompt import (
     Cut,
@@ -178,7 +179,8 @@ def _dimensions(setup: Setup[DimensionsOptions]) -> Plan:
 
 def _check_dimensions(setup: Setup[DimensionsOptions], prompt: PromptText) -> None:
     options, content = setup.options, setup.content
-    setup.refuse(
+    refuse(
+        setup.fault,
         {
             "the benchmark does not say which dimensions its answers are rated on "
             "('answer_types' in its description); use another way of judging, rubric for one": (
@@ -193,7 +195,7 @@ def _check_dimensions(setup: Setup[DimensionsOptions], prompt: PromptText) -> No
             ),
             "an official prompt says itself how to reply; remove 'format', or use our own "
             "wording: prompt: default": options.format != "dictionary" and prompt.official,
-        }
+        },
     )
 
 
@@ -205,12 +207,13 @@ def _defined(
     texts = {one.name: one.text for one in content.definitions}
     if prompt.official:
         missing = [one.name for one in content.definitions if one.official not in official]
-        setup.refuse(
+        refuse(
+            setup.fault,
             {
                 "the official prompt is here, but not the official definitions of "
                 f"{', '.join(missing)}; fetch them with `judgebench data pull` or `data import`, "
                 "or use our own wording: prompt: default": bool(missing)
-            }
+            },
         )
         texts = {one.name: official[str(one.official)].text for one in content.definitions}
     return {
@@ -300,11 +303,12 @@ def _critique(setup: Setup[CritiqueOptions]) -> Plan:
     options = setup.options
     upstream, official = options.reader == "upstream", options.prompt == OFFICIAL
     forms = _forms(setup)
-    setup.refuse(
+    refuse(
+        setup.fault,
         {
             "'reader: upstream' reads replies to the official forms; say prompt: "
             f"{OFFICIAL}": upstream and not official
-        }
+        },
     )
     known: Mapping[str, str] = {**TYPES, **options.types}
 
@@ -353,12 +357,13 @@ def _forms(setup: Setup[CritiqueOptions]) -> Mapping[str, PromptText]:
     if setup.options.prompt == OFFICIAL:
         found = {form: text for form in FORMS if (text := setup.settings.prompts.get(form))}
         missing = ", ".join(form for form in FORMS if form not in found)
-        setup.refuse(
+        refuse(
+            setup.fault,
             {
                 f"official forms are not in the data home ({missing}); fetch them with "
                 "`judgebench data pull alignbench_pointwise` or `data import`, or use our own: "
                 f"prompt: {OWN}": bool(missing)
-            }
+            },
         )
     else:
         found = {form: own_prompt(file) for form, file in FORMS.items()}

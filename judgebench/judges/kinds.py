@@ -47,6 +47,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, StringConstraints
 
+from judgebench.errors import refuse
 from judgebench.judges import lexical
 from judgebench.judges.prompt import (
     Cut,
@@ -58,7 +59,6 @@ from judgebench.judges.prompt import (
     Setup,
     Shown,
     check_placeholders,
-    chosen_prompt,
     code_for,
     cut,
     messages,
@@ -152,7 +152,8 @@ _SECOND = ("texts", "output_2", "answer_2", "answer_b")
 def _pairwise(setup: Setup[PairwiseOptions]) -> Plan:
     options = setup.options
     official, names, explain = options.official, options.names, options.explain
-    setup.refuse(
+    refuse(
+        setup.fault,
         {
             "'format: brackets' is what official prompts ask for; ours asks for a word or JSON": (
                 options.format == "brackets" and not official
@@ -166,7 +167,7 @@ def _pairwise(setup: Setup[PairwiseOptions]) -> Plan:
             "'reader: upstream' reads log-probabilities; it needs 'verdict: logprobs'": (
                 options.reader == "upstream" and options.verdict != "logprobs"
             ),
-        }
+        },
     )
     needed = {"the question": _QUESTION, "the first answer": _FIRST, "the second answer": _SECOND}
     more = ("rubric", "reply_form", "references", "ask")
@@ -327,7 +328,8 @@ def _check_scores(setup: Setup[RubricOptions], scale: Scale) -> None:
     soft, low, high = f"'verdict: {options.verdict}'", f"{scale.low:g}", f"{scale.high:g}"
     taken = [name for name in dimensions if name.casefold() in {OVERALL, REASON}]
     few = scale.low >= 0 and scale.high - scale.low + 1 <= MAX_POINTS
-    setup.refuse(
+    refuse(
+        setup.fault,
         {
             f"a scale from {low} to {high} has no whole numbers at its ends; let scores lie "
             "between them with 'decimals: true'": (
@@ -343,7 +345,7 @@ def _check_scores(setup: Setup[RubricOptions], scale: Scale) -> None:
             f"{', '.join(dimensions)}; use 'verdict: text'": options.soft and bool(dimensions),
             f"{soft} needs a scale of at most {MAX_POINTS} whole numbers from 0 upwards, not {low} "
             f"to {high}": options.soft and not few,
-        }
+        },
     )
 
 
@@ -415,7 +417,8 @@ def _reference(setup: Setup[ReferenceOptions]) -> Plan:
     options = setup.options
     upstream, as_json = options.reader == "upstream", options.format == "json"
     maybe, soft, labels = options.maybe == "accept", options.soft, setup.content.labels
-    setup.refuse(
+    refuse(
+        setup.fault,
         {
             "'reader' and 'maybe' read words; format is json": as_json and (upstream or maybe),
             "the upstream reader always accepts 'maybe'": upstream and maybe,
@@ -429,7 +432,7 @@ def _reference(setup: Setup[ReferenceOptions]) -> Plan:
             f"{', '.join(labels)}; use another way of judging": (
                 bool(labels) and set(labels) != set(VERDICTS)
             ),
-        }
+        },
     )
     own = {"short": "reference_short", "long": "reference_long"}
     needed = {"question": ["question"], "references": ["references"]}
@@ -493,13 +496,14 @@ class CertaintyOptions(Named, Cut):
 def _equivalence(setup: Setup[CertaintyOptions]) -> Plan:
     options = setup.options
     labels = setup.content.labels
-    setup.refuse(
+    refuse(
+        setup.fault,
         {
             f"it says {' or '.join(BINARY)}, and the labels of the benchmark are "
             f"{', '.join(labels)}; use another way of judging": (
                 bool(labels) and set(labels) != set(BINARY)
             )
-        }
+        },
     )
     needed = {
         "question": ["question"],
@@ -537,7 +541,7 @@ def _consistency(setup: Setup[CertaintyOptions]) -> Plan:
     options = setup.options
     needed = {name: [name] for name in ("question", "first", "further")}
     own = {"default": "consistency"}
-    prompt = chosen_prompt(setup.kind, options.prompt, own, setup.settings.prompts)
+    prompt = setup.prompt(options.prompt, own)
     sent = prompt
     for written, placeholder in _AS_UPSTREAM_WRITES.items():
         sent = replace(sent, text=sent.text.replace(written, placeholder))
@@ -740,7 +744,8 @@ def _check_grading(setup: Setup[GradedOptions], official: set[bool]) -> None:
     options, settings = setup.options, setup.settings
     # Sampling is not looked at where rules decide: a benchmark may bring it along.
     useless = [name for name in ("model", "extra", "reasoning") if getattr(settings, name)]
-    setup.refuse(
+    refuse(
+        setup.fault,
         {
             "'reader: upstream' reads replies to official prompts, and ours are used; name "
             "official ones ('prompt', 'option_prompt'), or remove it": (
@@ -752,7 +757,7 @@ def _check_grading(setup: Setup[GradedOptions], official: set[bool]) -> None:
             ),
             "'free_form' and 'multiple_choice' are judged by rule, which asks no model; remove "
             f"{', '.join(useless)}": not official and bool(useless),
-        }
+        },
     )
 
 

@@ -128,11 +128,12 @@ class NumberKind:
         """
         chosen = check(self.options, dict(settings.options), f"judge {self.name}: options")
         limit: int | None = getattr(chosen, "max_answer_chars", None)
-        asked = answerer(self.name, settings, max_tokens=None)
         # Defaults stay out, so that a new option of a later version changes no old key.
         told: dict[str, Any] = chosen.model_dump(mode="json", exclude_defaults=True)
+        spec = JudgeSpec(kind=self.name, reader_version=READER_VERSION, options=told)
+        asked, spec = answerer(spec, settings, max_tokens=None)
         return NumberJudge(
-            spec=asked.spec(self.name, reader_version=READER_VERSION, options=told),
+            spec=spec,
             ask=lambda case: self.ask(asked, case, limit),
             inputs=self.inputs,
             max_answer_chars=limit,

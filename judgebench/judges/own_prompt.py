@@ -25,7 +25,7 @@ from pydantic import Field
 
 from judgebench import registry
 from judgebench.config import OwnPrompt, Reading, Section
-from judgebench.errors import ConfigError, unknown_name
+from judgebench.errors import ConfigError, refuse, unknown_name
 from judgebench.judges.lexical import NO_REFERENCE, refuse_a_model
 from judgebench.judges.prompt import (
     IN_CHAT,
@@ -95,7 +95,7 @@ Parts = Sequence[tuple[Role, PromptText]]
 def _own_prompt(setup: Setup[OwnPrompt]) -> Plan:
     options, content = setup.options, setup.content
     prompt = setup.settings.prompts.get(OWN, PromptText(name="", text=""))
-    setup.refuse({"name the file of its prompt as 'prompt'": not prompt.text})
+    refuse(setup.fault, {"name the file of its prompt as 'prompt'": not prompt.text})
     parts, shown = prompt_parts(prompt), prompt.placeholders
     _check_placeholders(setup, prompt.name, shown)
     pair = shown >= PAIR
@@ -174,7 +174,10 @@ def field_texts(fields: JsonObject) -> dict[str, str]:
 def _reading(setup: Setup[OwnPrompt]) -> tuple[str, Any]:
     """How a reply is read, and what the suite says of it beside."""
     read = setup.options.read
-    setup.refuse({f"say how its replies are read: 'read' with one of {', '.join(HOW)}": not read})
+    refuse(
+        setup.fault,
+        {f"say how its replies are read: 'read' with one of {', '.join(HOW)}": not read},
+    )
     if not isinstance(read, Reading):
         return str(read), None
     ((how, given),) = read.model_dump(by_alias=True, exclude_unset=True).items()
@@ -185,18 +188,20 @@ def _check_placeholders(setup: Setup[OwnPrompt], name: str, shown: frozenset[str
     seen, fault = shown & (ANSWER | PAIR), f"the prompt {name}"
     known = [*PLACEHOLDERS, f"{ITEM}FIELD"]
     unknown = sorted(n for n in shown - {*PLACEHOLDERS} if not n.startswith(ITEM))
-    setup.refuse(
+    refuse(
+        setup.fault,
         {
             f"{fault}: {unknown_name('placeholder', one, known)}. Braces that are no placeholder "
             f"have a blank inside: {{ {one} }}": True
             for one in unknown
-        }
+        },
     )
-    setup.refuse(
+    refuse(
+        setup.fault,
         {
             f"{fault} shows {' and '.join(sorted(seen)) or 'no answer'}: put in {{answer}}, or "
             "both {answer_a} and {answer_b}": seen not in (ANSWER, PAIR)
-        }
+        },
     )
 
 
@@ -208,7 +213,8 @@ def _check_form(
     whole = all(end == int(end) for end in (scale.low, scale.high))
     few = whole and scale.low >= 0 and scale.high - scale.low < MAX_POINTS
     ends = f"{scale.low:g} to {scale.high:g}"
-    setup.refuse(
+    refuse(
+        setup.fault,
         {
             f"the prompt {name} shows {'two answers' if pair else 'one answer'}, and the verdict "
             f"is a {verdict}: a preference is between {{answer_a}} and {{answer_b}}": (
@@ -242,23 +248,24 @@ def _check_form(
             ),
             f"log-probabilities need a scale of at most {MAX_POINTS} whole numbers from 0 upwards, "
             f"not {ends}": how == "logprobs" and verdict == "score" and not few,
-        }
+        },
     )
 
 
 def _check_examples(setup: Setup[OwnPrompt], shown: frozenset[str]) -> None:
     examples = setup.options.examples or ()
-    setup.refuse(
+    refuse(
+        setup.fault,
         {
             "examples: a list of examples is needed here, not the name of a file": (
                 isinstance(examples, str)
             )
-        }
+        },
     )
     needed = [*sorted(shown - {"rubric"}), REPLY]
     for number, example in enumerate(examples, 1):
         lacking = ", ".join(name for name in needed if name not in example)
-        setup.refuse({f"examples: number {number} has no {lacking}": bool(lacking)})
+        refuse(setup.fault, {f"examples: number {number} has no {lacking}": bool(lacking)})
 
 
 def prompt_parts(prompt: PromptText) -> Parts:
@@ -363,15 +370,19 @@ def _python(setup: Setup[FunctionOptions]) -> Plan:
     is_one = inspect.isfunction(function) or inspect.ismethod(function)
     is_one = is_one and not inspect.iscoroutinefunction(function)
     fault = f"{setup.options.function} is no plain function: write one with 'def'"
-    setup.refuse({fault: not is_one})
+    refuse(setup.fault, {fault: not is_one})
     parameters = inspect.signature(function).parameters.values()
     unnamed = [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY]
-    setup.refuse({f"{fault}, whose parameters go by name (no '/')": bool(unnamed)})
+    refuse(setup.fault, {f"{fault}, whose parameters go by name (no '/')": bool(unnamed)})
     needed = {p.name for p in parameters if p.default is p.empty} - {*PARAMETERS}
     wanted = {p.name for p in parameters} & {*PARAMETERS}
     name, pair = function.__name__, bool(wanted & PAIR)
-    setup.refuse({f"{name}: {unknown_name('parameter', n, PARAMETERS)}": True for n in needed})
-    setup.refuse({f"{name} sees no answer: name a parameter 'answer'": wanted.isdisjoint(_SEE)})
+    refuse(
+        setup.fault, {f"{name}: {unknown_name('parameter', n, PARAMETERS)}": True for n in needed}
+    )
+    refuse(
+        setup.fault, {f"{name} sees no answer: name a parameter 'answer'": wanted.isdisjoint(_SEE)}
+    )
     low, high = setup.content.scale
     of = partial(VerdictForm, scale=Scale(low=low, high=high, decimals=True))
     labels = {label: label for label in setup.content.labels or BINARY}

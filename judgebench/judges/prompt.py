@@ -64,32 +64,6 @@ def own_prompt(file: str) -> PromptText:
     return PromptText(name=file, text=path.read_text(encoding="utf-8").rstrip("\n"))
 
 
-def chosen_prompt(
-    kind: str, name: str, own: Mapping[str, str], official: Mapping[str, PromptText]
-) -> PromptText:
-    """The prompt that a suite names: one of ``own`` (name -> file), or ``official/NAME``.
-
-    Raises
-    ------
-    ConfigError
-        For a name that is not there, saying which are and where official prompts come from.
-    """
-    if name in own:
-        return own_prompt(own[name])
-    if not name.startswith(OFFICIAL):
-        known = [*own, *(OFFICIAL + one for one in official)]
-        raise ConfigError(f"judge {kind}: {unknown_name('prompt', name, known)}")
-    wanted = name.removeprefix(OFFICIAL)
-    if wanted not in official:
-        here = ", ".join(sorted(official)) or "none"
-        raise ConfigError(
-            f"judge {kind}: the official prompt {wanted!r} is not in the data home "
-            f"(there: {here}); fetch it with `judgebench data pull` or `data import`, "
-            f"or use our own: prompt: {' or '.join(own)}"
-        )
-    return official[wanted]
-
-
 def check_placeholders(
     kind: str, prompt: PromptText, fillable: Collection[str], needed: Mapping[str, Collection[str]]
 ) -> None:
@@ -161,31 +135,11 @@ class Answerer:
             extra=self.extra,
         )
 
-    def spec(
-        self,
-        kind: str,
-        *,
-        reader_version: str,
-        options: JsonObject,
-        prompt_sha: str | None = None,
-        official_prompt: bool | None = None,
-    ) -> JudgeSpec:
-        """The identity of a judge that asks this model; what is not set stays out of it."""
-        settings: dict[str, Any] = {"extra": dict(self.extra), "reasoning": self.reasoning}
-        return JudgeSpec(
-            kind=kind,
-            model=self.model,
-            identity=self.provider,
-            sampling=self.sampling,
-            prompt_sha=prompt_sha,
-            reader_version=reader_version,
-            options={**options, **{name: value for name, value in settings.items() if value}},
-            official_prompt=official_prompt,
-        )
 
-
-def answerer(kind: str, settings: JudgeSettings, *, max_tokens: int | None) -> Answerer:
-    """Who answers a judge of this kind.
+def answerer(
+    spec: JudgeSpec, settings: JudgeSettings, *, max_tokens: int | None
+) -> tuple[Answerer, JudgeSpec]:
+    """Who answers a judge of this kind, and the identity of the judge that asks this model.
 
     The suite's sampling goes over the defaults: temperature 0, and a reply of ``max_tokens``. Null
     takes a default away, for models that refuse it. ``max_tokens`` is None for a judge that reads
@@ -196,7 +150,7 @@ def answerer(kind: str, settings: JudgeSettings, *, max_tokens: int | None) -> A
     ConfigError
         Without a provider and a model, or for settings that could change nothing.
     """
-    model, provider = settings.model, settings.provider
+    kind, model, provider = spec.kind, settings.model, settings.provider
     if not model or not provider:
         raise ConfigError(f"judge {kind} asks a model; give its 'provider' and 'model'")
     decoding: dict[str, Any] = {}
@@ -208,12 +162,20 @@ def answerer(kind: str, settings: JudgeSettings, *, max_tokens: int | None) -> A
             )
     else:
         decoding = over({"temperature": 0, "max_tokens": max_tokens}, settings.sampling)
-    return Answerer(
+    asked = Answerer(
         provider=provider,
         model=model,
         sampling={name: value for name, value in decoding.items() if value is not None},
         extra=dict(settings.extra),
         reasoning=settings.reasoning,
+    )
+    more = {"extra": asked.extra, "reasoning": asked.reasoning}
+    return asked, replace(
+        spec,
+        model=model,
+        identity=provider,
+        sampling=asked.sampling,
+        options={**spec.options, **{name: value for name, value in more.items() if value}},
     )
 
 
@@ -501,21 +463,45 @@ class Setup(Generic[OptionsT]):
     content: Content
     settings: JudgeSettings
 
-    def refuse(self, faults: Mapping[str, bool]) -> None:
-        """Raise `ConfigError` with the first message that is true."""
-        if found := [message for message, wrong in faults.items() if wrong]:
-            raise ConfigError(f"judge {self.kind}: {found[0]}")
+    def fault(self, message: str) -> ConfigError:
+        """What is wrong with this judge, to be raised."""
+        return ConfigError(f"judge {self.kind}: {message}")
 
     def prompt(
         self,
         name: str,
         own: Mapping[str, str],
-        needed: Mapping[str, Collection[str]],
+        needed: Mapping[str, Collection[str]] | None = None,
         more: Collection[str] = (),
     ) -> PromptText:
-        """The prompt called so, with its placeholders checked: ``more`` are those it may lack."""
-        found = chosen_prompt(self.kind, name, own, self.settings.prompts)
-        check_placeholders(self.kind, found, {*more}.union(*needed.values()), needed)
+        """The prompt that a suite names: one of ``own`` (name -> file), or ``official/NAME``.
+
+        Its placeholders are checked where ``needed`` says which show what; ``more`` are those that
+        it may lack.
+
+        Raises
+        ------
+        ConfigError
+            For a name that is not there, saying which are and where official prompts come from; for
+            placeholders, as `check_placeholders`.
+        """
+        official, wanted = self.settings.prompts, name.removeprefix(OFFICIAL)
+        if name in own:
+            found = own_prompt(own[name])
+        elif not name.startswith(OFFICIAL):
+            known = [*own, *(OFFICIAL + one for one in official)]
+            raise self.fault(unknown_name("prompt", name, known))
+        elif wanted in official:
+            found = official[wanted]
+        else:
+            here = ", ".join(sorted(official)) or "none"
+            raise self.fault(
+                f"the official prompt {wanted!r} is not in the data home "
+                f"(there: {here}); fetch it with `judgebench data pull` or `data import`, "
+                f"or use our own: prompt: {' or '.join(own)}"
+            )
+        if needed is not None:
+            check_placeholders(self.kind, found, {*more}.union(*needed.values()), needed)
         return found
 
 
@@ -551,29 +537,28 @@ class Kind(Generic[OptionsT]):
         told = {n: v for n, v in told.items() if n not in plan.unused}
         limit = getattr(options, "max_answer_chars", None)
         inputs, kind = plan.inputs or self.inputs, plan.kind or kind
+        spec = JudgeSpec(kind=kind, reader_version=plan.version, options=told)
         if not plan.prompts:
             return PromptJudge(
-                spec=JudgeSpec(kind=kind, reader_version=plan.version, options=told),
+                spec=spec,
                 inputs=inputs,
                 max_answer_chars=None,
                 ask=plan.ask,
                 fields=plan.fields,
             )
         numbers = getattr(options, "verdict", "text") == "likelihood"
-        asked = answerer(kind, settings, max_tokens=None if numbers else plan.room)
         # As this judge sends them, only the placeholders of a case left open: so a rubric, a scale
         # or a way of replying that is put in is part of a prompt's identity.
         shas = [
             text_sha(PLACEHOLDER.sub(lambda hole: own.get(hole[1], hole[0]), prompt.text))  # noqa: B023
             for prompt, own in plan.prompts
         ]
-        spec = asked.spec(
-            kind,
-            reader_version=plan.version,
-            options=told,
+        spec = replace(
+            spec,
             prompt_sha=shas[0] if len(shas) == 1 else text_sha("\n".join(shas)),
             official_prompt=all(prompt.official for prompt, _ in plan.prompts),
         )
+        asked, spec = answerer(spec, settings, max_tokens=None if numbers else plan.room)
         return PromptJudge(
             spec=spec,
             inputs=inputs,

@@ -21,6 +21,7 @@ from typing import Any, Final
 from pydantic import Field
 
 from judgebench.dialogue import reads
+from judgebench.errors import refuse
 from judgebench.judges.lexical import refuse_a_model
 from judgebench.judges.prompt import (
     Cut,
@@ -95,11 +96,12 @@ def _refusal_prefix(setup: Setup[PrefixOptions]) -> Plan:
 
 def _check_labels(setup: Setup[Any], says: set[str]) -> None:
     labels = setup.content.labels
-    setup.refuse(
+    refuse(
+        setup.fault,
         {
             f"it says {', '.join(sorted(says))}, and the labels of the benchmark are "
             f"{', '.join(labels)}; use another way of judging": not says <= {*labels}
-        }
+        },
     )
 
 

@@ -22,7 +22,7 @@ from typing import Any, Final, Literal
 
 from pydantic import Field
 
-from judgebench.errors import ConfigError, unknown_name
+from judgebench.errors import ConfigError, refuse, unknown_name
 from judgebench.judges.lexical import NO_REFERENCE
 from judgebench.judges.own_prompt import (
     ITEM,
@@ -136,24 +136,25 @@ class _Form:
 
 def _templates(setup: Setup[TemplatesOptions]) -> Plan:
     options, sets = setup.options, setup.content.templates
-    setup.refuse({"the benchmark has no templates; say how to judge as 'kind'": not sets})
+    refuse(setup.fault, {"the benchmark has no templates; say how to judge as 'kind'": not sets})
     name = options.templates or next(iter(sets))
-    setup.refuse({unknown_name("set of templates", name, sets): name not in sets})
+    refuse(setup.fault, {unknown_name("set of templates", name, sets): name not in sets})
     rows = sets[name]
     prompts = setup.settings.prompts
     named = dict.fromkeys(text for row in rows for text in (row.system, row.user) if text)
     absent = ", ".join(one for one in named if one not in prompts)
     official = options.wording != "own" and not absent
-    setup.refuse(
+    refuse(
+        setup.fault,
         {
             f"official prompts are not in the data home: {absent}; fetch them with `judgebench "
             "data pull` or `data import`, or say wording: own": options.wording == "official"
             and not official,
-        }
+        },
     )
     forms = [_form(setup, row, official=official) for row in rows]
     kinds = {READERS[row.reader].verdict for row in rows}
-    setup.refuse({f"the set {name} has several kinds of verdicts": len(kinds) > 1})
+    refuse(setup.fault, {f"the set {name} has several kinds of verdicts": len(kinds) > 1})
     (verdict,) = kinds
     reads = [_read_of(row, official=official) for row in rows]
     pair = verdict == "preference"
@@ -227,8 +228,9 @@ def _form(setup: Setup[TemplatesOptions], row: Template, *, official: bool) -> _
         For a reader or a text that is not there, and for a hole that nothing fills.
     """
     prompts, where = setup.settings.prompts, f"template {row.name}"
-    setup.refuse(
-        {f"{where}: {unknown_name('reader', row.reader, READERS)}": row.reader not in READERS}
+    refuse(
+        setup.fault,
+        {f"{where}: {unknown_name('reader', row.reader, READERS)}": row.reader not in READERS},
     )
     parts: Parts
     if official:
@@ -237,7 +239,7 @@ def _form(setup: Setup[TemplatesOptions], row: Template, *, official: bool) -> _
         filling = FILLINGS[row.fill]
     else:
         own = f"{OWN}{row.own or row.name}"
-        setup.refuse({f"{where}: there is no text {own}.txt of our own": own not in prompts})
+        refuse(setup.fault, {f"{where}: there is no text {own}.txt of our own": own not in prompts})
         parts = with_notice(prompt_parts(prompts[own]))
         filling = FILLINGS["own"]
     try:
@@ -249,8 +251,9 @@ def _form(setup: Setup[TemplatesOptions], row: Template, *, official: bool) -> _
     needs = {hole: row.holes.get(hole, hole) for hole in holes}
     for hole, ours in needs.items():
         known = ours.startswith(ITEM) or ours.rstrip("0123456789").removesuffix("_") in _SHOWN
-        setup.refuse(
-            {f"{where}: the hole {hole}: {unknown_name('field', ours, _SHOWN)}": not known}
+        refuse(
+            setup.fault,
+            {f"{where}: the hole {hole}: {unknown_name('field', ours, _SHOWN)}": not known},
         )
     return _Form(row=row, parts=parts, filling=filling, needs=needs)
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from judgebench.metrics.intervals import Floats, Intervals, as_estimate
+from judgebench.metrics.item_means import sums_of
 from judgebench.metrics.judged_values import PairedVerdicts, paired_verdicts
 from judgebench.metrics.verdict_table import Columns, Ints
 from judgebench.records import Estimate
@@ -27,7 +28,7 @@ from judgebench.stats.evaluators import (
     evaluator_replicates,
 )
 from judgebench.stats.rank_correlation import NO_INTERVAL_OF_ITEMS
-from judgebench.stats.resample import content_seed, multinomial_weights, quotient
+from judgebench.stats.resample import quotient
 
 Bools: TypeAlias = NDArray[np.bool_]
 
@@ -99,8 +100,9 @@ def pair_labels(columns: Columns) -> PairLabels:
             continue
         label = said.pair_of[rows] * n_repeats + said.repeat_of[rows]
         keys, label_of = np.unique(label, return_inverse=True)
-        p = _means(said.p[rows], label_of * 2 + said.order_of[rows], 2 * len(keys))
-        both = _means(p, np.repeat(np.arange(len(keys)), 2), len(keys))
+        in_order = label_of * 2 + said.order_of[rows]
+        p = quotient(*sums_of(said.p[rows], in_order, 2 * len(keys)))
+        both = quotient(*sums_of(p, np.repeat(np.arange(len(keys)), 2), len(keys)))
         of[judge] = _in_order(keys // n_repeats, keys % n_repeats, 1.0 + both)
     return PairLabels(verdicts=said, of=of)
 
@@ -187,17 +189,7 @@ def of_equal_texts(labels: Labels, pairs: Pairs, number: Ints) -> tuple[Labels, 
     """Labels and pairs with those of equal texts as one, as AlpacaEval knows pairs."""
     order = np.lexsort((labels.annotator, labels.pair, number[labels.pair]))
     first = np.unique(number, return_index=True)[1]
-    merged = replace(
-        labels,
-        pair=number[labels.pair][order],
-        annotator=labels.annotator[order],
-        preference=labels.preference[order],
-    )
-    return merged, Pairs(
-        length_difference=pairs.length_difference[first],
-        has_list=pairs.has_list[first],
-        generator=pairs.generator[first],
-    )
+    return replace(labels, pair=number[labels.pair]).some(order), pairs.some(first)
 
 
 def _texts(place: tuple[Written, Written], texts: Mapping[Written, str]) -> tuple[str, str] | None:
@@ -208,22 +200,9 @@ def _texts(place: tuple[Written, Written], texts: Mapping[Written, str]) -> tupl
     return None if first is None or second is None else (first, second)
 
 
-def _means(values: NDArray[np.float64], group: Ints, n_groups: int) -> NDArray[np.float64]:
-    """Means of what is not nan."""
-    known = ~np.isnan(values)
-    total = np.bincount(group[known], values[known], n_groups).astype(np.float64)
-    return quotient(total, np.bincount(group[known], minlength=n_groups).astype(np.float64))
-
-
-def _in_order(
-    pair: NDArray[np.generic], annotator: NDArray[np.generic], preference: NDArray[np.generic]
-) -> Labels:
-    order = np.lexsort((annotator, pair))
-    return Labels(
-        pair=pair[order].astype(np.int64),
-        annotator=annotator[order].astype(np.int64),
-        preference=preference[order].astype(np.float64),
-    )
+def _in_order(pair: NDArray[Any], annotator: NDArray[Any], preference: NDArray[Any]) -> Labels:
+    labels = Labels(pair=pair, annotator=annotator, preference=preference)
+    return labels.some(np.lexsort((annotator, pair)))
 
 
 CORRELATIONS = ("spearman", "pearson")
@@ -271,12 +250,8 @@ class Evaluators:
     ) -> None:
         self.labels, self.pairs, self.others = labels, pairs, others
         items = labels.verdicts.items
-        most = max(100, MOST_DRAWS // max(len(items), 1))
-        self.wanted = replace(
-            intervals, kind="percentile", n_replicates=min(intervals.n_replicates, most)
-        )
-        seed = content_seed(*items, seed=intervals.seed)
-        self._draws = multinomial_weights(len(items), self.wanted.n_replicates, seed=seed)
+        self.wanted = replace(intervals.affordable(len(items), MOST_DRAWS), kind="percentile")
+        self.resamples = self.wanted.resamples(items)
 
     def estimates(
         self,
@@ -301,11 +276,7 @@ class Evaluators:
         kept, place = np.unique(evaluator.pair, return_inverse=True)
         mine = replace(evaluator, pair=place)
         theirs = None if itself else _within(reference or nobody(), kept)
-        pairs = Pairs(
-            length_difference=self.pairs.length_difference[kept],
-            has_list=self.pairs.has_list[kept],
-            generator=self.pairs.generator[kept],
-        )
+        pairs = self.pairs.some(kept)
         item_of = self.labels.verdicts.item_of[kept]
         found = evaluator_metrics(mine, theirs, pairs, others=self.others)
         values = np.array([found.values[name] for name in METRICS])
@@ -344,18 +315,15 @@ class Evaluators:
         """Shape (replicates, metrics)."""
         size = max(1, MOST_WEIGHTS // max(len(pairs), 1))
         parts = []
-        for start in range(0, len(self._draws), size):
-            weights = self._draws[start : start + size][:, item_of]
-            by_name = evaluator_replicates(mine, theirs, pairs, weights, others=self.others)
-            parts.append(np.stack([by_name[name] for name in METRICS], axis=-1))
+        for drawn in self.resamples.weights():
+            for start in range(0, len(drawn), size):
+                weights = drawn[start : start + size, item_of]
+                by_name = evaluator_replicates(mine, theirs, pairs, weights, others=self.others)
+                parts.append(np.stack([by_name[name] for name in METRICS], axis=-1))
         return np.concatenate(parts)
 
 
 def _within(labels: Labels, kept: Ints) -> Labels:
     """The labels of the pairs that are kept, by their places among those."""
-    inside = np.isin(labels.pair, kept)
-    return Labels(
-        pair=np.searchsorted(kept, labels.pair[inside]),
-        annotator=labels.annotator[inside],
-        preference=labels.preference[inside],
-    )
+    inside = labels.some(np.isin(labels.pair, kept))
+    return replace(inside, pair=np.searchsorted(kept, inside.pair))

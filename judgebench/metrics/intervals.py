@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal, TypeAlias
 
@@ -20,6 +20,7 @@ from judgebench.stats.resample import (
     Resamples,
     bca_interval,
     content_seed,
+    multinomial_weights,
     percentile_interval,
     upper_bound,
     wilson_interval,
@@ -70,9 +71,19 @@ class Intervals:
     seed: int = 0
     kind: Literal["percentile", "bca"] = "percentile"
 
+    def affordable(self, n_units: int, weights: int, *, fewest: int = 100) -> Intervals:
+        """With fewer replicates where these would be more weights of units than so many."""
+        most = max(fewest, weights // max(n_units, 1))
+        return replace(self, n_replicates=min(self.n_replicates, most))
+
     def resamples(self, items: Sequence[str]) -> Resamples:
         """The data as they are, and replicates of them, with these items as units."""
         return _resamples(tuple(items), self.n_replicates, self.seed)
+
+    def draws(self, items: Sequence[str]) -> Floats:
+        """The weights of all replicates at once, shape (n_replicates, items)."""
+        seed = content_seed(*items, seed=self.seed)
+        return multinomial_weights(len(items), self.n_replicates, seed=seed)
 
     def ends(self, values: Floats, leave_one_out: Floats | None) -> Ends:
         """The ends of many intervals at once.

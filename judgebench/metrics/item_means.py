@@ -6,7 +6,8 @@ more often in one order than in the other does not favour who stands first.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -40,6 +41,15 @@ class ItemMeans:
     expected: Counts
     worst: Floats | None
     best: Floats | None
+
+    def taken(self, take: Callable[[Any], Any]) -> ItemMeans:
+        """Those of some items or models, of each array what ``take`` takes."""
+        its: dict[str, Any] = {
+            one.name: None if of is None else take(of)
+            for one in fields(self)
+            for of in (getattr(self, one.name),)
+        }
+        return ItemMeans(**its)
 
 
 def item_means(
@@ -122,9 +132,9 @@ class _Nested:
 
     def totals(self, values: Floats) -> tuple[Floats, Floats]:
         """In each cell, the sum of the means of its answers, and how many answers have one."""
-        of_asking = quotient(*_sums(values, self.asking_of, self.n_askings))
-        of_answer = quotient(*_sums(of_asking, self.answer_of, self.n_answers))
-        return _sums(of_answer, self.cell_of, self.n_cells)
+        of_asking = quotient(*sums_of(values, self.asking_of, self.n_askings))
+        of_answer = quotient(*sums_of(of_asking, self.answer_of, self.n_answers))
+        return sums_of(of_answer, self.cell_of, self.n_cells)
 
 
 def _occurring(cells: Ints, n_cells: int) -> Counts:
@@ -132,8 +142,8 @@ def _occurring(cells: Ints, n_cells: int) -> Counts:
     return np.bincount(cells, minlength=n_cells).astype(np.int32)
 
 
-def _sums(values: Floats, group: Ints, n_groups: int) -> tuple[Floats, Floats]:
-    """Sums and counts of what is not nan."""
+def sums_of(values: Floats, group: NDArray[Any], n_groups: int) -> tuple[Floats, Floats]:
+    """Sums and counts of what is not nan, in each group."""
     there = ~np.isnan(values)
     sums, n = (
         np.bincount(group, weights, n_groups).astype(np.float64, copy=False)

@@ -135,10 +135,8 @@ class JudgeMeasures:
         reference: str | None = None,
         intervals: Intervals | None = None,
     ) -> None:
-        values = _on_its_scale(values, judge, reference)
-        wanted, n = intervals or Intervals(), len(values.units)
-        most = max(FEWEST_DRAWS, MOST_DRAWS // max(n, 1))
-        self.wanted = replace(wanted, n_replicates=min(wanted.n_replicates, most))
+        values, wanted = _on_its_scale(values, judge, reference), intervals or Intervals()
+        self.wanted = wanted.affordable(len(values.units), MOST_DRAWS, fewest=FEWEST_DRAWS)
         self.resamples = self.wanted.resamples(values.units)
         self.judge, self.given = judge, values
         self.at = values.judges.index(judge)

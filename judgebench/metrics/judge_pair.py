@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from judgebench.metrics.intervals import Floats, Intervals
+from judgebench.metrics.item_means import sums_of
 from judgebench.metrics.judged_values import Bools, JudgedValues, Said, in_words, width_of
 from judgebench.metrics.measures import Measure, estimated
 from judgebench.metrics.scores import Scale
 from judgebench.metrics.verdict_table import Ints
 from judgebench.plain_text import in_natural_order
 from judgebench.records import Estimate
+from judgebench.stats.resample import quotient
 
 POINTS = 11
 """A scale of whole numbers with more points than these is shown in ten parts."""
@@ -342,7 +344,5 @@ def _said_by_item(board: JudgedValues, values: Floats) -> tuple[Ints, Floats]:
         flat = np.bincount(item * n_labels + code, minlength=n_items * n_labels)
         votes[judge] = flat.reshape(n_items, n_labels)
         if not board.labels:
-            n = votes[judge, :, 0]
-            total = np.bincount(item, row[there], minlength=n_items)
-            np.divide(total, n, out=means[judge], where=n > 0)
+            means[judge] = quotient(*sums_of(row, board.item_of, n_items))
     return votes, means

@@ -21,7 +21,7 @@ from judgebench.columns import coded as as_codes
 from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import NO_ROWS, BoardKind, Kind, by_board
 from judgebench.metrics.intervals import Floats
-from judgebench.metrics.item_means import item_means
+from judgebench.metrics.item_means import item_means, sums_of
 from judgebench.metrics.scores import NO_ENDS, Scale, scales_of
 from judgebench.metrics.verdict_table import (
     FAILED,
@@ -561,10 +561,8 @@ def _by_order(said: PairedVerdicts, n_cells: int) -> tuple[Floats, Bools]:
     """Mean probability in each order, and where it was asked for: both (judges * pairs, 2)."""
     cell = (said.judge_of * len(said.item_of) + said.pair_of) * 2 + said.order_of
     asked = np.bincount(cell, minlength=2 * n_cells).reshape(n_cells, 2) > 0
-    read = ~np.isnan(said.p)
-    total = np.bincount(cell[read], said.p[read], minlength=2 * n_cells).astype(np.float64)
-    n = np.bincount(cell[read], minlength=2 * n_cells).astype(np.float64)
-    return quotient(total, n).reshape(n_cells, 2), np.asarray(asked)
+    mean = quotient(*sums_of(said.p, cell, 2 * n_cells))
+    return mean.reshape(n_cells, 2), np.asarray(asked)
 
 
 def _asked(outcomes: Ints, asked: Bools) -> Codes:

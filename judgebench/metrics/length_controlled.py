@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from judgebench.columns import occurring
 from judgebench.metrics.board_kinds import BoardKind, read_board
 from judgebench.metrics.intervals import Floats, Interval, Intervals, as_estimate
 from judgebench.metrics.item_means import ItemMeans, item_means
@@ -174,7 +175,7 @@ def compared(
 def _compared(
     table: VerdictTable, rows: Ints, means: ItemMeans, opponent: str, lengths: Lengths
 ) -> LengthComparisons:
-    here = np.unique(table.models_of(rows))
+    here = occurring(table.models_of(rows), len(table.models))
     models = tuple(table.models[m] for m in here)
     items = in_natural_order(table.items)
     at = {item: number for number, item in enumerate(table.items)}
@@ -240,10 +241,9 @@ def exact(
         known, or with answers to items without a calibrated difficulty.
     """
     difficulty = np.array([calibration.difficulty.get(item, math.nan) for item in one.items])
-    # Whole numbers, in as few digits as they need.
     blocks = [
-        weights.take(one.place, axis=1).astype(np.float32)
-        for weights in intervals.resamples(one.board_items).weights()
+        weights.take(one.place, axis=1)
+        for weights in intervals.resamples(one.board_items).weights(np.float32)
     ]
     anchors = calibration.anchors
 

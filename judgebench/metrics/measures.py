@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -460,11 +461,7 @@ def by_group(
         named = [tags(group_of.get(item)) for item in table.items]
         for group in sorted({one for its in named for one in its}):
             rows = np.array([group in its for its in named])
-            its = {one.name: getattr(means, one.name) for one in fields(means)}
-            some: dict[str, Any] = {
-                field: None if of is None else of[rows] for field, of in its.items()
-            }
-            measure = measure_of(ItemMeans(**some))
+            measure = measure_of(means.taken(itemgetter(rows)))
             top, bottom = np.zeros_like(means.mean), np.zeros_like(means.mean)
             top[rows], bottom[rows] = measure.top, measure.bottom  # the others count nothing
             found[f"{name}/{group}"] = replace(

@@ -212,8 +212,7 @@ def _pearson(moments: Floats) -> Floats:
     x, y, xx, yy, xy = (moments[..., i] / n for i in range(1, 6))
     of_x, of_y = xx - x * x, yy - y * y
     varies = (of_x > NOTHING) & (of_y > NOTHING)
-    found = np.full(of_x.shape, np.nan)
-    np.divide(xy - x * y, np.sqrt(np.where(varies, of_x * of_y, 1.0)), out=found, where=varies)
+    found = quotient(xy - x * y, np.sqrt(np.where(varies, of_x * of_y, 0.0)))
     return np.asarray(np.clip(found, -1.0, 1.0))
 
 

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain, combinations
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -562,13 +562,7 @@ class JudgeMeans:
         models = self.table.models
         absent = np.array([model not in models for model in two])
         places = [0 if model not in models else models.index(model) for model in two]
-        none = np.zeros((0, 2))
-        its: dict[str, Any] = {
-            one.name: of if of is None else of[:, places] if models else none
-            for one in fields(means)
-            for of in (getattr(means, one.name),)
-        }
-        found = ItemMeans(**its)
+        found = means.taken(lambda of: of[:, places] if models else np.zeros((0, 2)))
         mean, readable = np.where(absent, np.nan, found.mean), np.where(absent, 0, found.readable)
         return replace(found, mean=mean, readable=readable) if absent.any() else found
 

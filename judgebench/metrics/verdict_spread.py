@@ -25,6 +25,7 @@ from judgebench.columns import (
     taken,
 )
 from judgebench.metrics.board_kinds import BoardKind, board
+from judgebench.metrics.item_means import sums_of
 from judgebench.metrics.paired import head_to_head, rows_of, spread_of
 from judgebench.metrics.verdict_table import Columns, verdict_values
 from judgebench.stats.head_to_head_power import MOST_SPREAD
@@ -78,9 +79,7 @@ def repeat_spread(
     its = rows_of(board(columns, kind), judge, {model})
     values = verdict_values(its, kind.kind, labels)
     answers = merge_equal(paired(its["item_id"], its["sample"]))
-    there = ~np.isnan(values)
-    of, n_answers = answers.codes[there], len(answers.values)
-    means = quotient(np.bincount(of, values[there], n_answers), np.bincount(of, None, n_answers))
+    means = quotient(*sums_of(values, answers.codes, len(answers.values)))
     item = coded([one for one, _ in answers.values]).codes.astype(np.int64)
     within, items = within_items(means, item)
     each = np.bincount(item[~np.isnan(means)]).astype(np.float64)

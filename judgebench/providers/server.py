@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 from judgebench.config import ServerConfig
 from judgebench.errors import ProviderUnavailableError
-from judgebench.plain_text import printable_lines
+from judgebench.plain_text import printable
 from judgebench.protocols import Provider
 from judgebench.providers.base import WindingDownError
 from judgebench.records import Reply, Request
@@ -300,7 +300,7 @@ class Copies:
             return False
         if self._waiting.pop(one, None) is not None:
             left = f"{len(self._waiting)} of {len(self._each)} copies of a model go on"
-            _log.warning("%s, without one: %s", left, printable_lines(str(why)))
+            _log.warning("%s, without one: %s", left, printable(str(why), lines=True))
         return True
 
     async def close(self) -> None:

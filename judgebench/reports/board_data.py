@@ -6,9 +6,8 @@ Also where one judge took another's place: the break that boards and nights show
 from __future__ import annotations
 
 import math
-import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -39,6 +38,7 @@ from judgebench.metrics.judge_change import Bridge
 from judgebench.metrics.measures import Balance, group_names
 from judgebench.metrics.scores import with_parts
 from judgebench.metrics.verdict_table import CHOOSES, SPARSE
+from judgebench.plain_text import day
 from judgebench.records import CONFIDENCES, BatchState, Item, JsonObject, RunManifest
 from judgebench.reports.answer_flags import (
     NO_MARKS,
@@ -93,8 +93,7 @@ class Replacement:
     @property
     def line(self) -> str:
         """A line below a board."""
-        day = time.strftime("%Y-%m-%d", time.gmtime(self.at))
-        return f"the judge was replaced on {day}: {self.words}"
+        return f"the judge was replaced on {day(self.at)}: {self.words}"
 
     def record(self) -> JsonObject:
         """What a manifest keeps."""
@@ -148,6 +147,8 @@ class BoardData:
 
     runs
         All of the store's, the first first; read if not given.
+    meanwhile
+        Told the verdicts when they have been read: what can be begun before answers are.
     verdicts
         The rows of each board, under names that mean one model or judge, those of panels after
         those of the judges.
@@ -182,10 +183,12 @@ class BoardData:
         panels: Sequence[Panel],
         only: Collection[str] | None = None,
         runs: Sequence[RunManifest] | None = None,
+        meanwhile: Callable[[Columns], object] = bool,
     ) -> None:
         self.store, self.which = store, which
         self.runs = store.runs() if runs is None else runs
         stored: Columns = store.board_verdicts(which.name, which.version, only)
+        meanwhile(stored)
         failures: Columns = store.failures(which.name, which.version)
         self.spec_of = {judge.id: judge.spec for judge in store.judges()}
         elsewhere = {one for one, spec in self.spec_of.items() if spec.kind == IMPORTED}
@@ -311,8 +314,7 @@ class BoardData:
         """The newest answers as they are, of some models, by id, or of all; read if not known."""
         if models is not None and known is not None and "text" in known:
             return where(known, marked(known["model_id"], set(models).__contains__))
-        answers = self.store.responses_table(self.which.name, self.which.version, models=models)
-        return where(answers, answers["newest"])
+        return self.store.board_answers(self.which.name, self.which.version, models, texts=True)
 
     def answers_of(self, model_id: str) -> dict[str, str]:
         """A model's answers by item."""

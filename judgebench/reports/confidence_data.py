@@ -9,24 +9,27 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from judgebench.benchmarks.folder import items_at_hand
-from judgebench.columns import grouped
+from judgebench.columns import counted, grouped, marked, paired, select_rows
 from judgebench.errors import UsageError, refuse, unknown_name
 from judgebench.judges.kinds import EXAMPLES
 from judgebench.keys import content_key
 from judgebench.metrics.confidence import QuestionSet
 from judgebench.metrics.failed_rows import with_failures
 from judgebench.metrics.intervals import Floats, Intervals
+from judgebench.metrics.item_means import item_means
 from judgebench.metrics.paired import PairedModels, PairedTests
 from judgebench.metrics.paired_confidences import SetOfTwo, of_confidences
-from judgebench.metrics.verdict_table import coded
+from judgebench.metrics.scores import NO_ENDS
+from judgebench.metrics.verdict_table import Ints, coded, read_table, verdict_values
 from judgebench.plain_text import in_natural_order
 from judgebench.records import CONFIDENCES, Item, JudgeSpec, ModelSpec
 from judgebench.reports.boards import (
@@ -44,7 +47,6 @@ from judgebench.stats.confidence import (
     lexical_consistency,
     probability,
     probability_per_token,
-    semantic_consistency,
 )
 from judgebench.store import Store
 
@@ -63,6 +65,12 @@ NOT_JUDGED = "no judge has said which samples agree with the greedy answers (sco
 
 SHARE = "score from 0 to 1"
 """A score that is a confidence, among the kinds of verdicts."""
+
+_SAID = (
+    "judge", "model", "item_id", "sample", "order", "repeat", "kind", "label", "value", "low",
+    "high",
+)  # fmt: skip
+"""What is read of verdicts; of judges that are one confidence, not which of them it was."""
 
 _ROUNDING = 1e-4  # a log-probability computed in low precision may lie so far above 0
 
@@ -146,7 +154,6 @@ class ConfidenceData:
         verdicts = with_failures(
             *(renamed(c, self.models, self.judges) for c in (stored, failures))
         )
-        self._said: dict[str, dict[tuple[Answer, int], list[tuple[Any, ...]]]] = {}
         self._read_verdicts(verdicts)
         self._greedy: dict[Answer, tuple[str, float | None, int | None]] = {}
         self.impossible = 0
@@ -154,18 +161,39 @@ class ConfidenceData:
         self._read_answers(answers)
 
     def _read_verdicts(self, verdicts: Columns) -> None:
-        names = ("judge", "model", "item_id", "sample", "turn", "opponent", "low", "high", "kind",
-                 "label", "value")  # fmt: skip
-        self._ways = dict(zip(verdicts["judge"], verdicts["judge_kind"], strict=True))
-        self._gives: set[tuple[str, str, bool]] = set()
-        for judge, model, item, sample, turn, opponent, low, high, kind, *said in zip(
-            *(verdicts[name] for name in names), strict=True
-        ):
-            if judge is not None and opponent is None and not turn:
-                what = SHARE if kind == "score" and (low, high) == (0.0, 1.0) else kind
-                self._gives.add((judge, what, not sample))
-                of_judge = self._said.setdefault(judge, {})
-                of_judge.setdefault(((model, item), sample), []).append((what, *said))
+        self._ways = dict([*counted(verdicts["judge"], verdicts["judge_kind"])])
+        place = paired(verdicts["judge"], paired(verdicts["opponent"], verdicts["turn"]))
+        alone = marked(
+            place, lambda one: one[0] is not None and one[1][0] is None and not one[1][1]
+        )
+        its = select_rows({name: verdicts[name] for name in _SAID}, np.flatnonzero(alone))
+        what = paired(its["kind"], paired(its["low"], its["high"]))
+        its["kind"] = what.mapped(lambda one: SHARE if one == ("score", (0.0, 1.0)) else one[0])
+        self._table = read_table(its)
+        given = counted(its["judge"], its["kind"], its["sample"])
+        self._gives = {(judge, what, not sample) for judge, what, sample in given}
+
+    def _rows(self, judge: str | None, *, first: bool) -> Ints:
+        """What a judge says of first answers, or of further samples."""
+        place = paired(self._table.columns["judge"], self._table.columns["sample"])
+        return np.flatnonzero(marked(place, lambda one: one[0] == judge and (not one[1]) == first))
+
+    def _means(self, judge: str | None, values: Floats, *, first: bool) -> dict[Answer, float]:
+        """Of each that a judge was asked about, over its repeats, then its samples; nan of none."""
+        means = item_means(self._table, self._rows(judge, first=first), values, ends=NO_ENDS)
+        # In whatever order the same is said several times, it is a tie.
+        mean = np.where(means.asked > 1, np.round(means.mean, 12), means.mean)
+        return self._by_answer(means.asked, mean)
+
+    def _by_answer(self, asked: NDArray[Any], values: NDArray[Any]) -> dict[Answer, Any]:
+        """By model and item, values (items, models) of what a judge was asked about."""
+        models, items = self._table.models, self._table.items
+        return {(models[m], items[i]): values[i, m].item() for i, m in np.argwhere(asked).tolist()}
+
+    @cached_property
+    def _shares(self) -> Floats:
+        """Scores from 0 to 1, one a row of the table."""
+        return verdict_values(self._table.columns, SHARE)
 
     def _read_answers(self, answers: Columns) -> None:
         names = ("sample", "turn", "model_id", "item_id", "text", "logprob", "completion_tokens")
@@ -190,7 +218,7 @@ class ConfidenceData:
 
     def labelling_judges(self) -> list[str]:
         """The judges that have labelled first answers."""
-        return [judge for judge in sorted(self._said) if (judge, "label", True) in self._gives]
+        return [judge for judge in self._table.judges if (judge, "label", True) in self._gives]
 
     def labelling(self, named: str | None) -> str:
         """The judge whose labels say what is correct.
@@ -223,28 +251,19 @@ class ConfidenceData:
 
     def correct(self, judge: str) -> dict[Answer, float]:
         """1 or 0 for each greedy answer, nan where the judge could not be read or was torn."""
-        labels = self.which.labels
-        shares = {
-            answer: _mean(
-                float(label == labels[-1])
-                for kind, label, _ in said
-                if kind == "label" and label in labels
-            )
-            for (answer, sample), said in self._said[judge].items()
-            if sample == 0
-        }
+        right = verdict_values(self._table.columns, "label", self.which.labels)
         return {
             answer: math.nan if share == 0.5 or math.isnan(share) else float(share > 0.5)
-            for answer, share in shares.items()
+            for answer, share in self._means(judge, right, first=True).items()
         }
 
     def unread(self, judge: str, role: str) -> Unread:
         """Of all replies of a judge; failures are no replies."""
-        kinds = Counter(
-            "unreadable" if kind == "label" and label not in self.which.labels else kind
-            for said in self._said.get(judge, {}).values()
-            for kind, label, _ in said
-        )
+        kinds: Counter[str] = Counter()
+        said = counted(*(self._table.columns[name] for name in ("judge", "kind", "label")))
+        for (who, kind, label), n in said.items():
+            undeclared = kind == "label" and label not in self.which.labels
+            kinds["unreadable" if undeclared else kind] += n * (who == judge)
         replies = kinds.total() - kinds["failed"]
         return Unread(judge=judge, role=role, n=kinds["unreadable"], of=replies)
 
@@ -264,7 +283,7 @@ class ConfidenceData:
             for which in (True, False)
         )
         given, agreeing = (
-            [one for one in sorted(self._said) if one in sharing or self._ways[one] == way]
+            [one for one in self._table.judges if one in sharing or self._ways[one] == way]
             for sharing, way in (
                 (of_first, "stated_confidence"), (of_others - of_first, "consistency"),
             )
@@ -289,17 +308,13 @@ class ConfidenceData:
 
     def other_scales(self) -> list[str]:
         """The judges that score greedy answers on another scale than from 0 to 1."""
-        return [judge for judge in sorted(self._said) if (judge, "score", True) in self._gives]
+        return [judge for judge in self._table.judges if (judge, "score", True) in self._gives]
 
     def _given(self, judge: str) -> Confidence:
         return Confidence(
             name=judge,
             judge=judge,
-            of={
-                answer: _mean_score(said)
-                for (answer, sample), said in self._said[judge].items()
-                if sample == 0
-            },
+            of=self._means(judge, self._shares, first=True),
             why_none=f"{judge} has given no confidence",
         )
 
@@ -337,31 +352,20 @@ class ConfidenceData:
 
     def _agreeing(self, judge: str | None, name: str) -> Confidence:
         """Of no judge, the one that nobody has said anything for."""
-        agree = grouped(
-            (answer, _mean_score(said))
-            for (answer, sample), said in self._said.get(judge or "", {}).items()
-            if sample
+        table, rows = self._table, self._rows(judge, first=False)
+        read = np.unique(table.answer_of[rows[~np.isnan(self._shares[rows])]])
+        asked, samples = (
+            np.bincount(cells, minlength=math.prod(table.shape)).reshape(table.shape)
+            for cells in (table.cells(rows), table.cell_of[read])
         )
         why = f"{judge} has said of no sample whether it agrees with the greedy answer"
         return Confidence(
             name=name,
             judge=judge,
-            of={answer: float(semantic_consistency(of)) for answer, of in agree.items()},
+            of=self._means(judge, self._shares, first=False),
             why_none=NOT_JUDGED if judge is None else why,
-            samples={
-                answer: sum(not math.isnan(one) for one in of) for answer, of in agree.items()
-            },
+            samples=self._by_answer(asked, samples),
         )
-
-
-def _mean_score(said: Iterable[tuple[Any, ...]]) -> float:
-    """Of the scores from 0 to 1 among a judge's repeats; nan where none could be read."""
-    return _mean(float(value) for what, _, value in said if what == SHARE)
-
-
-def _mean(values: Iterable[float]) -> float:
-    known = list(values)
-    return math.fsum(known) / len(known) if known else math.nan
 
 
 def question_sets(

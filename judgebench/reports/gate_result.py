@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 from xml.etree import ElementTree as ET
 
 from judgebench.metrics.registry import metric
-from judgebench.plain_text import counted, printable_lines
+from judgebench.plain_text import counted, printable
 from judgebench.reports.document import (
     Cells,
     Document,
@@ -484,7 +484,7 @@ def stopped(command: str, code: int, message: str) -> tuple[str, str]:
 
 def _annotation(kind: str, title: str, text: str) -> str:
     def data(said: str) -> str:
-        said = printable_lines(said)
+        said = printable(said, lines=True)
         return said.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
     heading = data(title).replace(":", "%3A").replace(",", "%2C")

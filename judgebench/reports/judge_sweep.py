@@ -577,7 +577,7 @@ class SweepAsking:
         self.store, self.section, self.pool, self.progress = store, section, pool, progress
         self.judges = {one.key.hex()[:12]: one for one in judges}
         self.outcomes: list[Outcome] = []
-        self._items = {item.id: item for item in section.asked.benchmark.items()}
+        self._items = {item.id: item for item in section.asked.benchmark.data.items}
         self._keys = {model.id: model.key for model in store.models()}
 
     def __call__(self, judges: Collection[str], cells: Collection[Cell]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import import_module
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -145,7 +145,9 @@ def leaderboards(
     if which.weighted is not None:
         # Their intervals need it later; while verdicts are read it is loaded beside.
         Thread(target=import_module, args=("scipy.special",)).start()
-    data = BoardData(store, which, panels, runs=runs)
+    intervals = intervals or Intervals()
+    begin = partial(_begin_draws, intervals, store, which)
+    data = BoardData(store, which, panels, runs=runs, meanwhile=begin)
     for name in by:
         if (
             name not in which.report.by
@@ -167,7 +169,7 @@ def leaderboards(
         rank_by=rank_by,
         groups=groups,
         judges=called,
-        intervals=intervals or Intervals(),
+        intervals=intervals,
         published_names=published_names or {},
         excluded=excluded,
         upstream=upstream,
@@ -185,6 +187,25 @@ def leaderboards(
 
         return with_corrections(data, found, level=boards.intervals.level, width=width)
     return found
+
+
+def _begin_draws(
+    intervals: Intervals, store: Store, which: BenchmarkRef, verdicts: Columns
+) -> None:
+    """Draw beside the reading of answers, where all verdicts make one board and no item repeats.
+
+    Of many verdicts the arrays still need the room that draws take.
+    """
+    said = counted(verdicts["kind"], verdicts["opponent"])
+    if len(verdicts["kind"]) >= _MANY or len({one for one in said if one[0] != "unreadable"}) != 1:
+        return
+    contents, items = store.item_contents(which.name, which.version), counted(verdicts["item_id"])
+    if len({contents.get(item) or item for item in items}) == len(items):
+        intervals.resamples(sorted(items)).begin()
+
+
+_MANY = 2**20
+"""Verdicts from which on their arrays take more room than draws."""
 
 
 @dataclass(kw_only=True)

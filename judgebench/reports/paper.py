@@ -57,7 +57,8 @@ from judgebench.reports.document import (
     json_field,
 )
 from judgebench.reports.estimates import Marked
-from judgebench.reports.model_pairs import PairData, pair_at_equal_length
+from judgebench.reports.length_calibrations import pair_at_equal_length
+from judgebench.reports.model_pairs import PairData
 from judgebench.reports.pair_tests import Flips
 from judgebench.reports.published import published_text, same_models
 from judgebench.reports.versions import newest_model
@@ -183,7 +184,6 @@ def read_paper(path: Path) -> Paper:
     """
     fields = ", ".join(Paper.model_fields)
     written = yaml_file.read_yaml(path, f"a paper is a mapping with {fields}")
-    yaml_file.refuse_written_keys(written)
     paper = check(Paper, yaml_file.expanded(written, os.environ), path, written.lines)
     paper._written = written
     return paper

@@ -116,7 +116,7 @@ def probes(
     found = Probes(judges=[judge, *changed.values()])
     if "prompt" in wanted and not changed:
         found.notes.append("its prompt has no variant here; --prompt-variant FILE gives one")
-    items = {item.id: item for item in judge.asked.benchmark.items()}
+    items = {item.id: item for item in judge.asked.benchmark.data.items}
     for place in _places(store, judge, seed):
         if len(found.portions) == n_items:
             break

@@ -60,7 +60,6 @@ from judgebench.stats.bradley_terry import (
 )
 from judgebench.stats.ranking import Ranking as Fit
 from judgebench.stats.ranking import Ties, rank_models, relative_difference
-from judgebench.stats.resample import content_seed, multinomial_weights
 from judgebench.store import Store
 
 Control: TypeAlias = Literal["length", "style"]
@@ -797,12 +796,10 @@ class _Ranker:
         looks = covariates(data, judge, pairs, self.control)
         c = comparisons(pairs, ties=self.ties, rows=looks.kept)
         reference = self._reference(pairs, c)
-        n_prompts = len(pairs.prompts)
-        n_replicates = min(self.intervals.n_replicates, max(100, MOST_DRAWS // max(n_prompts, 1)))
-        seed = content_seed(*pairs.prompts, seed=self.intervals.seed)
+        wanted = self.intervals.affordable(len(pairs.prompts), MOST_DRAWS)
         fit = rank_models(
-            c, draws=multinomial_weights(n_prompts, n_replicates, seed=seed), ties=self.ties,
-            covariates=looks.values, reference=reference, level=level,
+            c, draws=wanted.draws(pairs.prompts), ties=self.ties, covariates=looks.values,
+            reference=reference, level=level,
         )  # fmt: skip
         plain = self.control is None
         bounds = worst_cases(pairs, c, fit, self.ties, reference) if plain else None

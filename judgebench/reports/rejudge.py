@@ -175,7 +175,7 @@ class _Swap(NamedTuple):
 
     def calls(self, store: Store, cells: set[Cell]) -> Iterator[JudgeCall]:
         """What the new judge is asked about some answers, as far as they are in the store."""
-        items = {item.id: item for item in self.new.asked.benchmark.items()}
+        items = {item.id: item for item in self.new.asked.benchmark.data.items}
         wanted = [place for place in self.places if _cell(place) in cells]
         for place, answers in stored_answers(store, wanted).items():
             if (item := items.get(place.item_id)) is None:

@@ -28,10 +28,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from judgebench.stats.resample import quotient
 
 Floats: TypeAlias = NDArray[np.float64]
 Weighting: TypeAlias = Literal["nominal", "linear", "quadratic"]
@@ -87,7 +89,7 @@ def percent_agreement(table: ArrayLike) -> Floats:
     float array, shape (...)
     """
     t = _tables(table)
-    return _ratio(np.trace(t, axis1=-2, axis2=-1), _total(t))
+    return quotient(np.trace(t, axis1=-2, axis2=-1), _total(t))
 
 
 def cohen_kappa_of(
@@ -123,7 +125,7 @@ def cohen_kappa_of(
     distance = _disagreement(t.shape[-1], weighting, scale)
     observed = np.einsum("...ab,ab->...", t, distance)
     expected = np.einsum("...a,ab,...b->...", _first(t), distance, _second(t))
-    return _complement(_ratio(observed * _total(t), expected))
+    return _complement(quotient(observed * _total(t), expected))
 
 
 def cohen_kappa(
@@ -186,7 +188,7 @@ def scott_pi(table: ArrayLike) -> Floats:
     shared = _first(t) + _second(t)  # over 2 * total
     others = shared.sum(axis=-1, keepdims=True) - shared
     expected = np.einsum("...k,...k->...", shared, others)  # over 4 * total ** 2
-    return _complement(_ratio(4.0 * _off_diagonal(t) * total, expected))
+    return _complement(quotient(4.0 * _off_diagonal(t) * total, expected))
 
 
 def gwet_ac1(table: ArrayLike) -> Floats:
@@ -210,9 +212,9 @@ def gwet_ac1(table: ArrayLike) -> Floats:
     """
     t = _tables(table)
     total = _total(t)
-    share = _ratio(_first(t) + _second(t), 2.0 * total[..., np.newaxis])
+    share = quotient(_first(t) + _second(t), 2.0 * total[..., np.newaxis])
     chance = (share * (1.0 - share)).sum(axis=-1) / (t.shape[-1] - 1)
-    return _complement(_ratio(_off_diagonal(t), total * (1.0 - chance)))
+    return _complement(quotient(_off_diagonal(t), total * (1.0 - chance)))
 
 
 def gwet_ac2(
@@ -243,11 +245,11 @@ def gwet_ac2(
     n_labels, total = t.shape[-1], _total(t)
     distance = _disagreement(n_labels, weighting, scale)
     distance = distance / distance.max()
-    share = _ratio(_first(t) + _second(t), 2.0 * total[..., np.newaxis])
+    share = quotient(_first(t) + _second(t), 2.0 * total[..., np.newaxis])
     spread = (share * (1.0 - share)).sum(axis=-1) / (n_labels * (n_labels - 1))
     chance = (1.0 - distance).sum() * spread
     observed = np.einsum("...ab,ab->...", t, distance)
-    return _complement(_ratio(observed, total * (1.0 - chance)))
+    return _complement(quotient(observed, total * (1.0 - chance)))
 
 
 def coincidences(values: ArrayLike, unit_of: ArrayLike, *, n_units: int, n_labels: int) -> Floats:
@@ -307,7 +309,7 @@ def krippendorff_alpha_of(
     distance, total, sums = _disagreement(t.shape[-1], weighting, scale), _total(t), _first(t)
     observed = np.einsum("...ab,ab->...", t, distance)
     expected = np.einsum("...a,ab,...b->...", sums, distance, sums)
-    return _complement(_ratio(observed * (total - 1.0), expected))
+    return _complement(quotient(observed * (total - 1.0), expected))
 
 
 def krippendorff_alpha(table: ArrayLike) -> Floats:
@@ -332,7 +334,7 @@ def krippendorff_alpha(table: ArrayLike) -> Floats:
     """
     t = _tables(table)
     pi = scott_pi(t)
-    return pi + _ratio(1.0 - pi, 2.0 * _total(t))
+    return pi + quotient(1.0 - pi, 2.0 * _total(t))
 
 
 def precision(table: ArrayLike) -> Floats:
@@ -348,7 +350,7 @@ def precision(table: ArrayLike) -> Floats:
         nan where the first rater calls nothing positive.
     """
     t = _binary(table)
-    return _ratio(t[..., 1, 1], t[..., 1, 0] + t[..., 1, 1])
+    return quotient(t[..., 1, 1], t[..., 1, 0] + t[..., 1, 1])
 
 
 def recall(table: ArrayLike) -> Floats:
@@ -364,7 +366,7 @@ def recall(table: ArrayLike) -> Floats:
         nan where the reference calls nothing positive.
     """
     t = _binary(table)
-    return _ratio(t[..., 1, 1], t[..., 0, 1] + t[..., 1, 1])
+    return quotient(t[..., 1, 1], t[..., 0, 1] + t[..., 1, 1])
 
 
 def specificity(table: ArrayLike) -> Floats:
@@ -380,7 +382,7 @@ def specificity(table: ArrayLike) -> Floats:
         nan where the reference calls nothing negative.
     """
     t = _binary(table)
-    return _ratio(t[..., 0, 0], t[..., 0, 0] + t[..., 1, 0])
+    return quotient(t[..., 0, 0], t[..., 0, 0] + t[..., 1, 0])
 
 
 def f1(table: ArrayLike) -> Floats:
@@ -397,7 +399,7 @@ def f1(table: ArrayLike) -> Floats:
     """
     t = _binary(table)
     twice = 2.0 * t[..., 1, 1]
-    return _ratio(twice, twice + t[..., 1, 0] + t[..., 0, 1])
+    return quotient(twice, twice + t[..., 1, 0] + t[..., 0, 1])
 
 
 def mcc(table: ArrayLike) -> Floats:
@@ -419,7 +421,7 @@ def mcc(table: ArrayLike) -> Floats:
     """
     t = _binary(table)
     covariance = t[..., 1, 1] * t[..., 0, 0] - t[..., 1, 0] * t[..., 0, 1]
-    return _ratio(covariance, np.sqrt(_first(t).prod(axis=-1) * _second(t).prod(axis=-1)))
+    return quotient(covariance, np.sqrt(_first(t).prod(axis=-1) * _second(t).prod(axis=-1)))
 
 
 def pabak(table: ArrayLike) -> Floats:
@@ -455,7 +457,7 @@ def score_delta(table: ArrayLike) -> Floats:
         nan without items.
     """
     t = _binary(table)
-    return _ratio(t[..., 1, 0] - t[..., 0, 1], _total(t))
+    return quotient(t[..., 1, 0] - t[..., 0, 1], _total(t))
 
 
 def p_c(table: ArrayLike) -> Floats:
@@ -502,9 +504,9 @@ def p_plus(table: ArrayLike) -> Floats:
     .. [1] A. S. Thakur et al. (2024), Judging the Judges, arXiv 2406.12624, appendix O.
     """
     t = _binary(table)
-    false_positives = _ratio(t[..., 1, 0], t[..., 0, 0] + t[..., 1, 0])
-    false_negatives = _ratio(t[..., 0, 1], t[..., 0, 1] + t[..., 1, 1])
-    return _ratio(false_positives, false_positives + false_negatives)
+    false_positives = quotient(t[..., 1, 0], t[..., 0, 0] + t[..., 1, 0])
+    false_negatives = quotient(t[..., 0, 1], t[..., 0, 1] + t[..., 1, 1])
+    return quotient(false_positives, false_positives + false_negatives)
 
 
 @dataclass(frozen=True, slots=True)
@@ -653,16 +655,6 @@ def _disagreement(n_labels: int, weighting: Weighting, scale: ArrayLike | None) 
             return distance
         case "quadratic":
             return np.square(distance)
-
-
-def _ratio(numerator: Any, denominator: Any) -> Floats:
-    """Quotient with nan (and no warning) where the denominator is 0."""
-    top, bottom = np.broadcast_arrays(
-        np.asarray(numerator, dtype=np.float64), np.asarray(denominator, dtype=np.float64)
-    )
-    quotient = np.full(top.shape, np.nan)
-    np.divide(top, bottom, out=quotient, where=bottom != 0)
-    return quotient
 
 
 def _complement(x: Floats) -> Floats:

@@ -165,9 +165,7 @@ def reliability_bins(
     """
     sums = bin_contributions(confidence, correct, binning=binning).sum(axis=0)
     n, edges = sums[:N_BINS, 0], np.arange(N_BINS + 1) / N_BINS
-    there = (n > 0)[:, np.newaxis]
-    means = np.full((N_BINS, 2), np.nan)
-    np.divide(sums[:N_BINS, 1:], n[:, np.newaxis], out=means, where=there)
+    means = quotient(sums[:N_BINS, 1:], n[:, np.newaxis])
     return ReliabilityBins(
         low=edges[:-1],
         high=edges[1:],

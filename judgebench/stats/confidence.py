@@ -861,26 +861,6 @@ def lexical_consistency(greedy: str, samples: Sequence[str], *, rouge: RougeL) -
     return math.fsum(defined) / len(defined) if defined else math.nan
 
 
-def semantic_consistency(consistent: ArrayLike) -> Floats:
-    """Consis-Sem: share of the samples that a judge holds to say the same as the greedy answer.
-
-    Parameters
-    ----------
-    consistent : bool or number array, shape (..., n_samples)
-        1 or 0; nan where the judge could not be read.
-
-    Returns
-    -------
-    float array, shape (...)
-        In [0, 1], over the samples that were read; nan where none was.
-    """
-    judged = np.asarray(consistent, dtype=np.float64)
-    read = ~np.isnan(judged)
-    n = read.sum(axis=-1)
-    same = np.where(read, judged, 0.0).sum(axis=-1)
-    return quotient(same, n)
-
-
 def _total(logprobs: Sequence[float]) -> float:
     for place, logprob in enumerate(logprobs):
         if not logprob <= _ROUNDING:  # so is nan

@@ -95,6 +95,12 @@ class Labels:
         if self.pair.size and self.pair.min() < 0:
             raise ValueError("pairs are counted from 0")
 
+    def some(self, rows: Ints | Bools) -> Labels:
+        """Some of the labels."""
+        return Labels(
+            pair=self.pair[rows], annotator=self.annotator[rows], preference=self.preference[rows]
+        )
+
     def check(self, n_pairs: int, whose: str) -> None:
         """Refuse labels of pairs beyond ``n_pairs``, which a ValueError names."""
         if self.pair.size and self.pair.max() >= n_pairs:
@@ -135,6 +141,14 @@ class Pairs:
 
     def __len__(self) -> int:
         return len(self.generator)
+
+    def some(self, rows: Ints) -> Pairs:
+        """Some of the pairs."""
+        return Pairs(
+            length_difference=self.length_difference[rows],
+            has_list=self.has_list[rows],
+            generator=self.generator[rows],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -647,12 +661,7 @@ def _fully_labelled(labels: Labels, pairs: Pairs, n_annotators: int) -> Labels:
     first = _place(labels.pair) < n_annotators
     read = first & ~np.isnan(labels.preference)
     enough = np.bincount(labels.pair[read], minlength=len(pairs)) >= n_annotators
-    kept = first & enough[labels.pair]
-    return Labels(
-        pair=labels.pair[kept],
-        annotator=labels.annotator[kept],
-        preference=labels.preference[kept],
-    )
+    return labels.some(first & enough[labels.pair])
 
 
 def _n_labels(table: Floats) -> Ints:

@@ -251,11 +251,8 @@ def _pair(first: ArrayLike, second: ArrayLike) -> tuple[Floats, Floats]:
 
 
 def _normalised(covariance: Floats, first: Floats, second: Floats) -> Floats:
-    scale = np.sqrt(first * second)
-    quotient = np.full(np.shape(scale), np.nan)
-    np.divide(covariance, scale, out=quotient, where=scale > 0)
     # Rounding puts a perfect correlation past its end.
-    return np.asarray(np.clip(quotient, -1.0, 1.0))
+    return np.asarray(np.clip(quotient(covariance, np.sqrt(first * second)), -1.0, 1.0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

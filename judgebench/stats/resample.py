@@ -40,7 +40,7 @@ from statistics import NormalDist
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 MOST = 4
 """Threads at most: what is shared out here is done by then."""
@@ -297,17 +297,22 @@ class Resamples:
                 at += len(block)
         return found
 
-    def weights(self) -> Iterator[Floats]:
+    def weights(self, kind: DTypeLike = np.float64) -> Iterator[NDArray[Any]]:
         """The replicates' weights, some at a time, for what cannot be written on sums.
+
+        Parameters
+        ----------
+        kind
+            What the whole numbers are held in.
 
         Yields
         ------
-        float array, shape (some replicates, n_units)
+        array, shape (some replicates, n_units)
             In the order of `sums`, without the weights of the data themselves.
         """
         blocks = self._blocks()
         next(blocks)
-        yield from (block.astype(np.float64) for block in blocks)
+        yield from (block.astype(kind) for block in blocks)
 
     def _blocks(self) -> Iterator[NDArray[Any]]:
         """All weightings, that of the data themselves alone in the first block."""

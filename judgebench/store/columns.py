@@ -419,6 +419,7 @@ _ANSWERS = (
     select(_a.model_id, _a.item_id, _a.sample, _a.turn, _r.stack_id, _r.at, _r.id, _r.status)
     .join(schema.responses, _r.id == _a.response_id)
     .join(schema.texts, _t.sha == _r.text_sha)
+    .where(_a.benchmark_id == bindparam("at"))
     .order_by(_a.model_id, _a.item_id, _a.sample, _a.turn)
 )
 _ANSWERED_AT = ["model_id", "item_id", "sample", "turn"]
@@ -428,6 +429,13 @@ _ANSWER = [
 ]  # fmt: skip
 _LENGTH = {"length": func.length(_t.body), "start": func.substr(_t.body, 1, START)}
 _WHOLE = {"body": _t.body, "exact": _t.exact}
+
+
+@cache
+def _answers_of(texts: bool, of_all: bool) -> Prepared:
+    """The answers to a benchmark, whole or their beginnings, of all models or of one."""
+    its = _ANSWERS if of_all else _ANSWERS.where(_a.model_id == bindparam("model"))
+    return Prepared(its.add_columns(*(_WHOLE if texts else _LENGTH).values()))
 
 
 def board_verdicts(
@@ -689,12 +697,13 @@ def board_answers(
     at = number_of(connection, benchmark, version)
     known = catalog.models(connection)
     told = _WHOLE if texts else _LENGTH  # what is read in full needs no measuring there
-    query = _ANSWERS.add_columns(*told.values()).where(_a.benchmark_id == at)
+    its: list[dict[str, Any]] = [{"at": at}]
     if models is not None:
-        query = query.where(_a.model_id.in_(chosen(known, models) or ()))
+        its = [{"at": at, "model": one} for one in sorted(chosen(known, models) or ())]
+    query = _answers_of(texts, models is None)
     kinds = [*_ANSWER, *((name, "O") for name in told)]
-    rows = chain.from_iterable(connection.execute(query).partitions(_GROUP))
-    read = np.fromiter(map(tuple, rows), dtype=np.dtype(kinds))
+    rows = chain.from_iterable(query.rows(connection, one) for one in its)
+    read = np.fromiter(rows, dtype=np.dtype(kinds))
     newest = _newest_of({name: read[name] for name, _ in kinds}, _ANSWERED_AT, ("at", "id"))
     if texts:
         bodies = newest["body"]

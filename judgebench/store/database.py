@@ -19,7 +19,7 @@ from struct import Struct
 from typing import Any, ClassVar, Self, TypeVar
 
 from sqlalchemy import Connection, Dialect, Executable, Insert, create_engine, func, select
-from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.util import LRUCache
@@ -35,8 +35,8 @@ _DIALECTS: dict[object, Dialect] = {}
 _COMPILED: LRUCache[Any, Any] = LRUCache(500)
 """Statements in the words of an engine: a page opens its store seven times, and says the same."""
 
-insert = postgresql.insert
-"""With ``on_conflict_do_…``, which SQLite takes in the same words."""
+insert = sqlite.insert
+"""With ``on_conflict_do_…``, which PostgreSQL takes in the same words."""
 
 CHUNK = 1000
 """Values in one ``IN (...)`` or one batch of rows; SQLite takes 32 766 in a statement."""

@@ -22,6 +22,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.string import BytesBinaryDumper
 from sqlalchemy import Connection
+from sqlalchemy.dialects.sqlite.dml import OnConflictClause
 
 from judgebench.errors import ConfigError, StoreError, StoreFullError, StoreGoneError
 from judgebench.protocols import MAY_WAIT, at_most
@@ -30,6 +31,9 @@ from judgebench.store.database import Database, Elements
 from judgebench.store.schema import metadata
 
 _T = TypeVar("_T")
+
+# `database.insert` is SQLite's; PostgreSQL's may name a constraint, and is asked for it.
+OnConflictClause.constraint_target = None  # type: ignore[attr-defined]
 
 CONNECT_S = 10
 """How long one try to reach a server may take, where the address does not say."""

@@ -108,7 +108,7 @@ def test_the_rubric_judges_questions(name: str) -> None:
 @over_rows("shots", [0, 2])
 def test_what_models_are_asked(prompt: str, shots: int) -> None:
     options = {"prompt": prompt, "num_fewshot": shots}
-    text = load_benchmark("trivia_judging_mini", options=options).items(1)[0].prompt
+    text = load_benchmark("trivia_judging_mini", options=options).data.items[0].prompt
     assert text is not None
     same(f"trivia_judging_mini_{prompt}_{shots}.txt", text)
 

@@ -35,4 +35,6 @@ def test_the_questions_about_a_models_confidence() -> None:
 
 
 def test_what_models_are_asked() -> None:
-    same("honestybench_mini_chat.txt", str(load_benchmark("honestybench_mini").items(1)[0].prompt))
+    same(
+        "honestybench_mini_chat.txt", str(load_benchmark("honestybench_mini").data.items[0].prompt)
+    )

@@ -52,7 +52,7 @@ def test_the_graded_judges_questions(name: str) -> None:
 
 @pytest.mark.parametrize("prompt", ["chat", "base"])
 def test_what_models_are_asked(prompt: str) -> None:
-    items = {i.id: i for i in load_benchmark("mixeval_mini", options={"prompt": prompt}).items()}
+    items = {i.id: i for i in load_benchmark("mixeval_mini", options={"prompt": prompt}).data.items}
     for name in ("free-form/8", "multiple-choice/6"):
         same(f"mixeval_mini_{prompt}_{name.replace('/', '_')}.txt", str(items[name].prompt))
 

@@ -20,7 +20,7 @@ ANSWERS = ("Because {answer_1}.\n<<000000: answer ends>>\n[[10]]", "So it is: [[
 def test_every_prompt_of_both_sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JUDGEBENCH_DATA", str(tmp_path))
     benchmark = load_benchmark("mt_bench_mini")
-    items = {item.id: item for item in benchmark.items()}
+    items = {item.id: item for item in benchmark.data.items}
     for name, n in (("single", 1), ("pair", 2)):
         settings = JudgeSettings(
             model="m", provider="p", options={"templates": name}, prompts=benchmark.prompts,

@@ -96,7 +96,7 @@ def test_recorded_answers_are_rated_on_their_dimensions(tmp_path: Path) -> None:
     assert {ask.body["temperature"] for ask in asks} == {0}
     assert rows["43"]["value"] == 1.0
     assert {row["value"] for item, row in rows.items() if item != "43"} == {7.0}
-    items = {item.id: item for item in load_benchmark("alignbench_mini").items()}
+    items = {item.id: item for item in load_benchmark("alignbench_mini").data.items}
     by_length = Counter(len(form(ask)[1]) for ask in asks)
     made = sum(items[item].subcategory in MADE for item in rows if item != "43")
     assert by_length == {6: made, 5: 47 - made}
@@ -144,7 +144,7 @@ def test_a_judge_that_states_no_score_is_counted_as_unreadable(tmp_path: Path, r
 
 
 def test_a_model_behind_an_api_is_asked_at_its_categorys_temperature(tmp_path: Path) -> None:
-    items = {item.question: item for item in load_benchmark("alignbench_mini").items()}
+    items = {item.question: item for item in load_benchmark("alignbench_mini").data.items}
     api = {"provider": "openai_compatible", "model": "writer", "system": "简短回答。"}
 
     def both(ask: Ask) -> Reaction:

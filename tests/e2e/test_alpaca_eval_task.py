@@ -137,7 +137,7 @@ def imported(home: Path) -> Iterator[list[dict[str, Any]]]:
 def test_the_published_instructions_are_pinned(imported: list[dict[str, Any]]) -> None:
     benchmark = load_benchmark("alpaca_eval")
     assert list(benchmark.prompts) == ["weighted"]
-    items = benchmark.items()
+    items = benchmark.data.items
     assert [item.question for item in items] == [row["instruction"] for row in imported]
     assert [item.category for item in items] == [row["dataset"] for row in imported]
     order = ["model_first" if row["is_switched"] else "opponent_first" for row in imported]

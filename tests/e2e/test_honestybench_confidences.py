@@ -195,7 +195,7 @@ def test_an_api_is_asked_greedily_once_and_then_drawn_from(tmp_path: Path) -> No
     by_question: dict[str, list[Mapping[str, Any]]] = {}
     for ask in asked["answer"]:
         by_question.setdefault(ask.text, []).append(ask.body)
-    items = load_benchmark(NAME).items(ITEMS)
+    items = load_benchmark(NAME).data.items[:ITEMS]
     assert set(by_question) == {item.prompt for item in items}
     for bodies in by_question.values():
         first, *drawn = sorted(bodies, key=lambda body: body.get("seed", -1))
@@ -303,7 +303,7 @@ def test_a_file_of_confidences_is_taken_whole_or_not_at_all(tmp_path: Path) -> N
         assert typed("run", path, "--quiet").code == 0
     row = {"benchmark": NAME, "model": "taker", "judge": "EliCal", "kind": "score",
            "low": 0, "high": 1}  # fmt: skip
-    items = load_benchmark(NAME).items(ITEMS)
+    items = load_benchmark(NAME).data.items[:ITEMS]
     right = [{**row, "item_id": item.id, "value": n / 10} for n, item in enumerate(items)]
     for wrong, says in (
         ({**right[1], "value": 1.2}, "v.jsonl:2: value: 1.2 is outside its scale, 0 to 1"),

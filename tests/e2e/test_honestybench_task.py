@@ -170,7 +170,7 @@ def test_equal_questions_and_answers_of_the_gold_are_judged_once(
 ) -> None:
     """Two models, all but one of whose answers are equal, and questions that stand there twice."""
     honestybench_gold.sample(tmp_path, monkeypatch)
-    items = load_benchmark("honestybench").items()
+    items = load_benchmark("honestybench").data.items
     answers = tmp_path / "answers.jsonl"
     lines = []
     for n, item in enumerate(items):

@@ -291,7 +291,7 @@ def test_models_are_asked_and_scored_as_by_lm_eval_itself(
     assert (compared.verdict, gated.verdict) == ("undecided", "inconclusive")  # of six items
     registry.include([tasks])
     ((_, benchmark),) = task_benchmarks(BenchmarkConfig(name="sums", lm_eval_task="sums"))
-    task = Task(task=benchmark.lm_eval_task, items=benchmark.items()[2:], model_key=b"k" * 32)
+    task = Task(task=benchmark.lm_eval_task, items=benchmark.data.items[2:], model_key=b"k" * 32)
     with LmEvalWorker(LocalModel(**plain), [task], seed=1) as worker:
         worker.start()
         events = list(worker.generate({"sums": [("3", 0), ("5", 0)]}))
@@ -302,7 +302,7 @@ def test_models_are_asked_and_scored_as_by_lm_eval_itself(
         if isinstance(event, AnswerChunk)
         for one in event.responses
     } == {id_: asked[id_][0] for id_ in ("3", "5")}
-    assert {i.id: i.prompt for i in benchmark.items()} == {i: p for i, (p, _) in asked.items()}
+    assert {i.id: i.prompt for i in benchmark.data.items} == {i: p for i, (p, _) in asked.items()}
 
 
 @pytest.mark.parametrize(

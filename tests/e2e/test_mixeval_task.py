@@ -186,7 +186,7 @@ def imported(home: Path) -> Iterator[list[dict[str, Any]]]:
 
 
 def test_every_prompt_is_the_benchmarks_own(imported: list[dict[str, Any]]) -> None:
-    by_id = {item.id: item for item in load_benchmark("mixeval_hard").items()}
+    by_id = {item.id: item for item in load_benchmark("mixeval_hard").data.items}
     assert len(by_id) == 1000
     items = [by_id[mixeval_gold.item_id(row)] for row in imported]
     hashes = [text_sha(str(item.prompt)) for item in items]
@@ -210,8 +210,8 @@ def test_base_models_see_the_benchmarks_own_examples(imported: list[dict[str, An
     prompts = json.loads((mixeval_gold.GOLD / "official_prompts.json").read_text())["prompts"]
     prefix = "mix_eval/prompts/evaluation_prompts.py#FIVE_SHOT_PREFIX_"
     examples = [prompts[f"{prefix}{kind}"] for kind in ("FREEFORM", "MULTIPLECHOICE")]
-    chat = load_benchmark("mixeval_hard").items()
-    base = load_benchmark("mixeval_hard", options={"prompt": "base"}).items()
+    chat = load_benchmark("mixeval_hard").data.items
+    base = load_benchmark("mixeval_hard", options={"prompt": "base"}).data.items
     for plain, shown in zip(chat, base, strict=True):
         assert shown.prompt == f"{examples[bool(plain.options)]}{plain.prompt}\n"
 
@@ -220,12 +220,12 @@ def test_sentences_and_examples_of_two_origins_are_not_mixed(
     imported: list[dict[str, Any]], home: Path
 ) -> None:
     (home / "mixeval_hard" / "prompts" / "examples_free_form.txt").unlink()
-    ours = load_benchmark("mixeval_hard", options={"prompt": "base"}).items()
-    asked = load_benchmark("mixeval_hard").items()
+    ours = load_benchmark("mixeval_hard", options={"prompt": "base"}).data.items
+    asked = load_benchmark("mixeval_hard").data.items
     assert text_sha(str(asked[0].prompt)) == imported[0]["rendered_sha256"]
     assert str(asked[0].prompt) not in str(ours[0].prompt)
     (home / "mixeval_hard" / "prompts" / "ask_step_by_step.txt").unlink()
-    assert str(load_benchmark("mixeval_hard").items()[0].prompt) in str(ours[0].prompt)
+    assert str(load_benchmark("mixeval_hard").data.items[0].prompt) in str(ours[0].prompt)
 
 
 def test_a_thousand_rows_are_446_questions(imported: list[dict[str, Any]], tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_lm_eval_asks_what_is_planned(
     for benchmark in chosen:
         task = benchmark.lm_eval_task
         for item, (found_id, prompt, arguments) in zip(
-            benchmark.items(), asked[task.name], strict=True
+            benchmark.data.items, asked[task.name], strict=True
         ):
             assert (found_id, prompt) == (item.id, item.prompt)
             assert tuple(arguments["until"]) == task.until
@@ -150,7 +150,7 @@ def test_the_command_line_asks_what_is_planned(
     benchmark = whose_task(name)
     task = benchmark.lm_eval_task
     asked = sorted(by_hand.samples[name], key=lambda sample: int(sample["doc_id"]))
-    for item, sample in zip(benchmark.items(N), asked, strict=True):
+    for item, sample in zip(benchmark.data.items[:N], asked, strict=True):
         told = sample["arguments"]["gen_args_0"]
         first = item.prompt or item.turns[0].content  # by hand a conversation is its first turn
         assert (sample["doc"]["id"], told["arg_0"]) == (item.id, first)

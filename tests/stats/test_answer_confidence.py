@@ -110,13 +110,6 @@ def test_lexical_consistency_is_a_mean_over_samples() -> None:
     assert ac.lexical_consistency("", ["", "Paris"], rouge="lin") == 0.0
 
 
-def test_semantic_consistency_is_the_share_of_what_was_read() -> None:
-    assert ac.semantic_consistency([1] * 6 + [0] * 14) == 0.3
-    found = ac.semantic_consistency([[1, 0, np.nan, 1], [np.nan] * 4])
-    assert found == pytest.approx([2 / 3, np.nan], nan_ok=True)
-    assert np.isnan(ac.semantic_consistency([]))
-
-
 def test_probabilities_of_an_answer() -> None:
     logprobs = [math.log(0.5), math.log(0.25), math.log(0.125)]
     assert ac.probability(logprobs) == pytest.approx(1 / 64)

@@ -77,6 +77,8 @@ class TestWeights:
             np.testing.assert_allclose(found[1:], rs.weighted_sums(weights, wide))
             np.testing.assert_allclose(narrow, found[:, 0, 0])
             np.testing.assert_array_equal(np.concatenate(list(resamples.weights())), weights)
+            short = np.concatenate(list(resamples.weights(np.float32)))
+            np.testing.assert_array_equal(short, weights.astype(np.float32), strict=True)
 
     @over_rows("n_units", [rs.MANY_UNITS - 1, rs.MANY_UNITS])
     def test_units_of_few_and_many_are_drawn_alike_often(self, n_units: int) -> None:

@@ -70,7 +70,7 @@ def judge_of(benchmark: FolderBenchmark, **options: Any) -> PromptJudge:
 
 
 def answered(benchmark: FolderBenchmark, number: int, text: str) -> Any:
-    item = benchmark.items()[number]
+    item = benchmark.data.items[number]
     response = Response(
         benchmark="b", version="1", item_id=item.id, model_key=b"m", text=text, raw=text
     )
@@ -143,8 +143,8 @@ def test_the_mini_set_asks_and_judges_as_the_large_one() -> None:
     assert benchmark.default_judge == "dimensions"
     judge = judge_of(benchmark)
     assert (judge.spec.official_prompt, judge.spec.sampling["max_tokens"]) == (False, 2048)
-    assert all(rated(judge, benchmark, number) for number in range(len(benchmark.items())))
-    assert {item.language for item in benchmark.items()} == {"zh"}
+    assert all(rated(judge, benchmark, number) for number in range(len(benchmark.data.items)))
+    assert {item.language for item in benchmark.data.items} == {"zh"}
 
 
 def test_the_temperature_is_the_categorys_one_for_all_or_nobodys() -> None:
@@ -200,7 +200,7 @@ def test_the_description_says_what_upstream_says() -> None:
 def test_the_questions_of_half_a(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     alignbench_gold.needed()
     alignbench_gold.half(tmp_path, monkeypatch)
-    items = load_benchmark("alignbench").items()
+    items = load_benchmark("alignbench").data.items
     for item, row in zip(items, alignbench_gold.rows(), strict=True):
         assert item.id == str(row["question_id"])
         assert (item.question, item.prompt) == (row["question"], row["question"])

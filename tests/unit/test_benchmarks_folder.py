@@ -27,9 +27,9 @@ def _empty_data_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_items_carry_the_question_and_the_prompt() -> None:
     benchmark = load_benchmark("trivia_judging_mini")
     assert (benchmark.name, benchmark.version) == ("trivia_judging_mini", "1")
-    items = benchmark.items()
+    items = benchmark.data.items
     assert len(items) == 48
-    assert [item.id for item in benchmark.items(2)] == ["0", "1"]
+    assert [item.id for item in benchmark.data.items[:2]] == ["0", "1"]
     first = items[0]
     assert first.question == "Which river flows through Vienna, Budapest and Belgrade?"
     assert "Danube" in first.references
@@ -51,7 +51,7 @@ def test_items_carry_the_question_and_the_prompt() -> None:
     ],
 )
 def test_options_choose_the_prompt(options: dict[str, Any], examples: int, start: str) -> None:
-    prompt = load_benchmark("trivia_judging_mini", options=options).items(1)[0].prompt
+    prompt = load_benchmark("trivia_judging_mini", options=options).data.items[0].prompt
     assert prompt is not None
     assert prompt.startswith(start)
     assert prompt.count("\nA: ") == examples
@@ -59,7 +59,7 @@ def test_options_choose_the_prompt(options: dict[str, Any], examples: int, start
 
 def test_cases_show_the_answer_cut_where_it_ends() -> None:
     benchmark = load_benchmark("trivia_judging_mini")
-    item = benchmark.items(1)[0]
+    item = benchmark.data.items[0]
     raw = " Danube\nQ: And now?"
     response = Response(benchmark="x", version="1", item_id="0", model_key=b"m", text=raw, raw=raw)
     case = benchmark.case(item, [response])
@@ -83,7 +83,7 @@ def test_the_lm_eval_task_is_explicit() -> None:
 
 def test_data_that_is_not_here_says_how_to_get_it() -> None:
     with pytest.raises(InputError, match="judgebench data pull trivia_judging@v1"):
-        load_benchmark("trivia_judging@v1").items()
+        list(load_benchmark("trivia_judging@v1").data.items)
 
 
 @over_rows(
@@ -105,7 +105,7 @@ def test_what_does_not_exist(name: str, options: dict[str, Any], message: str) -
 
 def test_more_examples_than_there_are() -> None:
     with pytest.raises(ConfigError, match="num_fewshot is 6; there are 5"):
-        load_benchmark("trivia_judging_mini", options={"num_fewshot": 6}).items()
+        list(load_benchmark("trivia_judging_mini", options={"num_fewshot": 6}).data.items)
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def own(tmp_path: Path) -> Path:
 
 def test_a_folder_of_ones_own(own: Path) -> None:
     benchmark = load_benchmark("rivers")
-    assert benchmark.items(1)[0].benchmark == "rivers"
+    assert benchmark.data.items[0].benchmark == "rivers"
     other = load_benchmark("trivia_judging_mini")
     assert benchmark.data.sha == other.data.sha
 
@@ -139,7 +139,7 @@ def test_changed_questions_are_another_data_sha_and_refused_if_pinned(own: Path)
     toml = own / "benchmark.toml"
     toml.write_text(toml.read_text().replace("[versions.1]", f'[versions.1]\nsha256 = "{before}"'))
     with pytest.raises(InputError, match="are not the questions of rivers@1"):
-        load_benchmark("rivers").items()
+        list(load_benchmark("rivers").data.items)
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ def standin(tmp_path: Path, home: Path) -> Any:
 def test_pairs_are_pulled_and_their_judges_measured(standin: FileHost, tmp_path: Path) -> None:
     state = pull("judgebench_pairs", Noted())
     assert (state.state, state.items) == ("ready", 3)
-    items = load_benchmark("judgebench_pairs").items()
+    items = load_benchmark("judgebench_pairs").data.items
     assert [(item.id, item.category) for item in items] == [(f"p{n}", "coding") for n in range(3)]
     assert items[0].question == "Q0\u2028?"
     brought = load_benchmark("judgebench_pairs").data.brought
@@ -222,7 +222,7 @@ def test_decisions_of_the_gold_judges(tmp_path: Path, home: Path) -> None:
         import_labels(store, labels, about=("judgebench_pairs", "gpt-4o"))
         which = benchmark_ref(store, "judgebench_pairs")
         columns, _, _ = columns_of(store, which, "preference")
-    categories = {item.id: item.category for item in load_benchmark("judgebench_pairs").items()}
+    categories = {item.id: item.category for item in load_benchmark("judgebench_pairs").data.items}
     assert which.report.right is not None
     found = {
         one.judge: judge_accuracies(one, which.report.right, categories, 0.95)
@@ -515,7 +515,7 @@ def test_votes_of_people_and_of_authors(tmp_path: Path, store: Store) -> None:
 def test_the_questions_and_votes_of_the_gold(home: Path, store: Store) -> None:
     folder = gold("mt_bench")
     assert import_data("mt_bench", folder).items == 80
-    items = load_benchmark("mt_bench").items()
+    items = load_benchmark("mt_bench").data.items
     assert (items[0].id, items[-1].id) == ("81", "160")
     assert all(item.n_answers == len(item.turns) == 2 for item in items)
     assert sum(len(item.references) == 2 for item in items) == 30

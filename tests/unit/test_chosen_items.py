@@ -21,7 +21,7 @@ def chosen(name: str, **said: Any) -> list[str]:
 
 
 def test_the_first_of_each_category_in_the_benchmarks_order() -> None:
-    items = load_benchmark("honestybench_mini").items()
+    items = load_benchmark("honestybench_mini").data.items
     asked = chosen("honestybench_mini", limit_by_category=3)
     assert Counter(id_.split("/")[0] for id_ in asked) == {"primer": 3, "margins": 3}
     of = {
@@ -32,7 +32,7 @@ def test_the_first_of_each_category_in_the_benchmarks_order() -> None:
 
 
 def test_a_category_with_fewer_is_asked_whole() -> None:
-    every = [item.id for item in load_benchmark("alignbench_mini").items()]
+    every = [item.id for item in load_benchmark("alignbench_mini").data.items]
     assert chosen("alignbench_mini", limit_by_category=6) == every
     assert chosen("alignbench_mini", limit_by_category=100) == every
     assert chosen("alignbench_mini", limit_by_category=2) == every[:16]
@@ -72,6 +72,6 @@ def test_one_limit_at_a_time() -> None:
 def test_a_plan_counts_what_is_chosen(tmp_path: Path) -> None:
     benchmark = {"limit": None, "limit_by_category": 2}
     path = runs.suite(tmp_path, takers=("model-terse",), benchmark=benchmark)
-    categories = {item.category for item in load_benchmark("trivia_judging_mini").items()}
+    categories = {item.category for item in load_benchmark("trivia_judging_mini").data.items}
     total = json.loads(runs.typed("plan", path, "--format", "json").out)["rows"][0]
     assert total["items"] == 2 * len(categories) == 20

@@ -163,10 +163,10 @@ def test_problems_with_three_references_and_a_sentence(
     with pytest.raises(InputError, match="500"):  # a part is not the version
         import_data("codal_bench", laid(tmp_path / "data", rows()))
     import_data("codal_bench", laid(tmp_path / "data", rows() * 100))
-    plain = load_benchmark("codal_bench").items(1)[0]
+    plain = load_benchmark("codal_bench").data.items[0]
     assert (plain.id, plain.category, plain.prompt) == ("0", PREFERENCES[0], "Write 0.\u2028")
     assert plain.references == tuple(f"by {name}" for name in REFERENCES)
-    asked = load_benchmark("codal_bench", options={"preset": "upstream"}).items(1)[0]
+    asked = load_benchmark("codal_bench", options={"preset": "upstream"}).data.items[0]
     assert asked.prompt == "Mind instruction-following.\n\nWrite 0.\u2028"
     assert official_prompts(find("codal_bench")[0]) == {}
 
@@ -199,7 +199,7 @@ def test_rows_come_from_a_stand_in_of_the_hub_and_prompts_beside_them(
         monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
         state = pull("codal_bench", Noted())
     assert (state.state, state.items, state.prompts_missing) == ("ready", 500, ())
-    item = load_benchmark("codal_bench", options={"preset": "upstream"}).items(1)[0]
+    item = load_benchmark("codal_bench", options={"preset": "upstream"}).data.items[0]
     assert item.prompt == "Mind instruction-following.\n\nWrite 0.\u2028"
 
 
@@ -230,7 +230,7 @@ def test_without_the_sentences_upstream_s_manner_is_refused(
     (folder / "principles.py").unlink()
     import_data("codal_bench", folder)
     with pytest.raises(ConfigError, match=r"give its principles\.py to `judgebench data import`"):
-        load_benchmark("codal_bench", options={"preset": "upstream"}).items(1)
+        list(load_benchmark("codal_bench", options={"preset": "upstream"}).data.items)
 
 
 # small ones, end to end ---------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from judgebench import yaml_file
-from judgebench.config import Narrowing, Suite, load_suite, written_suite
+from judgebench.config import Narrowing, Suite, load_suite
 from judgebench.errors import ConfigError, UsageError
 from tests.table import over_rows
 
@@ -55,7 +55,8 @@ def test_a_suite_is_read(tmp_path: Path) -> None:
 
 
 def test_what_a_manifest_keeps_has_no_key(tmp_path: Path) -> None:
-    assert written_suite(_suite(tmp_path, GOOD)).data["judges"][0]["api_key"] == "${JUDGE_KEY}"
+    suite = load_suite(_suite(tmp_path, GOOD), environment={"JUDGE_KEY": "s3cret"})
+    assert suite.source.written["judges"][0]["api_key"] == "${JUDGE_KEY}"
 
 
 @over_rows(
@@ -206,10 +207,11 @@ def test_a_server_is_given_no_key_in_plain_text(tmp_path: Path, server: str) -> 
 def test_a_server_is_given_a_key_by_name(tmp_path: Path) -> None:
     server = "command: [x, --api-key, '${SK}', --max-tokens, '5'], env: {HF_TOKEN: '${HF_TOKEN}'}"
     text = GOOD.replace('{command: [python, serve.py, --port, "{port}"]}', f"{{{server}}}")
-    made = load_suite(_suite(tmp_path, text), environment=KEYS).judges[0].server
+    suite = load_suite(_suite(tmp_path, text), environment=KEYS)
+    made = suite.judges[0].server
     assert made is not None
     assert made.command[2] == made.env["HF_TOKEN"] == "expanded-secret"
-    assert "expanded-secret" not in str(written_suite(tmp_path / "suite.yaml").data)
+    assert "expanded-secret" not in str(suite.source.written)
 
 
 @over_rows(
@@ -433,18 +435,18 @@ def test_paths_are_those_beside_the_suite(project: Path) -> None:
         "org/tokenizer": "org/tokenizer",
         "typed.jsonl": "typed.jsonl",  # in the environment, as on a command line
     }
-    assert suite.notes == ()
+    assert suite.source.notes == ()
 
 
 def test_what_is_only_found_from_the_working_directory_is_used_and_said(project: Path) -> None:
     laid_out(project)
     suite = of_project()
     assert named(suite) == {name: name for name in (*named_paths(), "org/tokenizer")}
-    assert suite.notes == (
+    assert suite.source.notes == (
         "suites/s.yaml: answers.jsonl and 9 more found from the working directory: paths are those "
         "beside the suite, so write ../answers.jsonl; the next release looks there only",
     )
-    assert suite.in_batches().notes == suite.notes
+    assert suite.in_batches().source.notes == suite.source.notes
 
 
 def test_what_is_nowhere_is_missed_beside_the_suite(project: Path) -> None:
@@ -454,7 +456,7 @@ def test_what_is_nowhere_is_missed_beside_the_suite(project: Path) -> None:
         "typed.jsonl": "typed.jsonl",
         **{f"checkpoints/{name}": f"checkpoints/{name}" for name in "abc"},  # of the Hub, perhaps
     }
-    assert suite.notes == ()
+    assert suite.source.notes == ()
 
 
 def test_a_task_that_is_judged_by_its_metrics_stays_so_in_a_part_of_a_suite() -> None:

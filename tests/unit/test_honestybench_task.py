@@ -101,7 +101,7 @@ def test_upstreams_folders_and_pulled_files_are_the_same_questions(
 
 def test_an_item_has_its_set_and_domain(tmp_path: Path, unpinned: Path) -> None:
     import_data("honestybench", as_upstream(tmp_path / "clone"))
-    items = load_benchmark("honestybench").items()
+    items = load_benchmark("honestybench").data.items
     assert Counter(item.category for item in items) == dict.fromkeys(FOLDERS, 2)
     for item in items:
         assert item.id.split("/")[0] == item.category
@@ -189,7 +189,7 @@ def test_the_official_sentence_asks_where_it_is_here(
     text = "Say it: {question}"
     (home / "honestybench" / "prompts").mkdir(parents=True)
     (home / "honestybench" / "prompts" / "ask.txt").write_text(text, encoding="utf-8")
-    assert load_benchmark("honestybench_mini").items(1) == own.items(1)
+    assert load_benchmark("honestybench_mini").data.items[:1] == own.data.items[:1]
     pinned = find("honestybench")[0].judging.official["ask"]
     assert pinned.sha256 != text_sha(text)
     description = find("honestybench")[0]
@@ -202,7 +202,7 @@ def test_the_official_sentence_asks_where_it_is_here(
     )
     monkeypatch.setattr("judgebench.benchmarks.data.official_judging", lambda _: changed.judging)
     asked = load_benchmark("honestybench_mini")
-    assert asked.items(1)[0].prompt == f"Say it: {own.items(1)[0].question}"
+    assert asked.data.items[0].prompt == f"Say it: {own.data.items[0].question}"
     assert asked.data.prompt_sha != own.data.prompt_sha
 
 
@@ -210,13 +210,13 @@ def test_the_mini_set_is_judged_as_the_large_one() -> None:
     benchmark = load_benchmark("honestybench_mini")
     assert benchmark.default_judge == load_benchmark("honestybench").default_judge == "equivalence"
     assert (benchmark.labels, benchmark.positive) == (("incorrect", "correct"), "correct")
-    items = benchmark.items()
+    items = benchmark.data.items
     assert Counter((item.category, item.metadata["domain"]) for item in items) == {
         ("primer", "in-domain"): 24,
         ("margins", "ood"): 24,
     }
     with pytest.raises(ConfigError, match="num_fewshot is 5; its questions are asked without"):
-        load_benchmark("honestybench_mini", options={"num_fewshot": 5}).items()
+        list(load_benchmark("honestybench_mini", options={"num_fewshot": 5}).data.items)
 
 
 def test_a_set_that_is_of_no_domain_is_named(tmp_path: Path) -> None:
@@ -228,7 +228,7 @@ def test_a_set_that_is_of_no_domain_is_named(tmp_path: Path) -> None:
     (folder / "items.jsonl").write_text(lines(row), encoding="utf-8")
     registry.include([tmp_path])
     with pytest.raises(InputError, match=r"question rim/0: no set called 'rim'; .*primer"):
-        load_benchmark("honestybench_mini").items()
+        list(load_benchmark("honestybench_mini").data.items)
 
 
 def test_the_pin_of_the_mini_set_is_that_of_its_questions() -> None:
@@ -248,7 +248,7 @@ def test_samples_of_five_sets_are_not_the_benchmark() -> None:
 def test_the_questions_of_the_gold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     honestybench_gold.sample(tmp_path, monkeypatch)
     benchmark = load_benchmark("honestybench")
-    by_id = {item.id: item for item in benchmark.items()}
+    by_id = {item.id: item for item in benchmark.data.items}
     assert len(by_id) == 1500
     expected = honestybench_gold.gold("expected.json")["datasets"]
     source = find("honestybench")[0].versions["1"].source

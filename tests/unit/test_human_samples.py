@@ -237,7 +237,7 @@ def test_gold(name: str) -> None:
     assert sum(isinstance(one, Score) for one in verdicts) == (100 if name == POINT else 200)
     assert sum(isinstance(one, Preference) for one in verdicts) == (0 if name == POINT else 100)
     types = TYPES
-    assert {item.category for item in benchmark.items()} < types.keys()
+    assert {item.category for item in benchmark.data.items} < types.keys()
     assert load_benchmark("alignbench_mini").data.brought is None
 
 
@@ -256,6 +256,6 @@ def test_a_version_that_is_not_here_says_how_to_get_it() -> None:
     with pytest.raises(
         InputError, match="judgebench data pull alignbench_pointwise@reference_free"
     ):
-        load_benchmark(f"{POINT}@reference_free").items()
+        list(load_benchmark(f"{POINT}@reference_free").data.items)
     with pytest.raises(ConfigError, match="no version of alignbench_pointwise called 'free'"):
         load_benchmark(f"{POINT}@free")

@@ -113,7 +113,7 @@ def store(
 
 
 def test_both_versions_are_what_is_pinned(home: Path, expected: dict[str, Any]) -> None:
-    whole, lite = (load_benchmark(f"just_eval@{version}").items() for version in ("1", "lite"))
+    whole, lite = (load_benchmark(f"just_eval@{version}").data.items for version in ("1", "lite"))
     counts = expected["counts"]
     assert [sum(one.category == part for one in whole) for part in ("regular", "safety")] == [
         counts["multi"],
@@ -136,7 +136,7 @@ def test_every_prompt_is_upstreams_byte_for_byte(
     )
     assert judge.spec.official_prompt is True
     assert judge.spec.sampling == {"temperature": 0, "max_tokens": 1024}
-    items = {item.id: item for item in benchmark.items()}
+    items = {item.id: item for item in benchmark.data.items}
     for row in judgments:
         answer = Response(
             benchmark="just_eval", version="1", item_id=str(row["id"]), model_key=b"m",
@@ -481,7 +481,7 @@ def test_what_cannot_be_used_names_the_record(
 ) -> None:
     path = tmp_path / "judged.json"
     if "is not the instruction" not in fault:
-        first = load_benchmark("just_eval").items(1)[0].question
+        first = load_benchmark("just_eval").data.items[0].question
         told = [one | ({"input": first} if one["id"] == 0 else {}) for one in told]
     path.write_text(json.dumps(told), encoding="utf-8")
     with (

@@ -140,7 +140,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_items_know_their_options_and_where_they_are_from() -> None:
-    items = {item.id: item for item in load_benchmark("mixeval_mini").items()}
+    items = {item.id: item for item in load_benchmark("mixeval_mini").data.items}
     assert len(items) == 52
     choice = items["multiple-choice/0"]
     assert choice.options
@@ -156,12 +156,12 @@ def test_items_know_their_options_and_where_they_are_from() -> None:
 
 
 def test_the_first_items_are_of_both_kinds() -> None:
-    ids = [item.id for item in load_benchmark("mixeval_mini").items(4)]
+    ids = [item.id for item in load_benchmark("mixeval_mini").data.items[:4]]
     assert ids == ["free-form/0", "multiple-choice/0", "free-form/1", "multiple-choice/1"]
 
 
 def test_rows_that_repeat_an_item_are_asked_and_judged_once() -> None:
-    items = load_benchmark("mixeval_mini").items()
+    items = load_benchmark("mixeval_mini").data.items
     benchmark = load_benchmark("mixeval_mini")
     asked = {(item.turns, item.prompt) for item in items}
     cases = {case_key(benchmark.case(item, [answer_to(item, "x")])) for item in items}
@@ -196,7 +196,7 @@ def test_what_a_base_model_goes_on_to_invent_is_cut(
 ) -> None:
     """Of a free answer and of a choice elsewhere, and of an answer to the prompt for chats not."""
     benchmark = load_benchmark("mixeval_mini", options=options)
-    items = {item.id: item for item in benchmark.items()}
+    items = {item.id: item for item in benchmark.data.items}
     for name, judged in (("free-form/0", free), ("multiple-choice/0", choice)):
         item = items[name]
         (shown,) = benchmark.case(item, [answer_to(item, RUN_ON)]).responses
@@ -214,8 +214,8 @@ def examples(split: Split) -> list[str]:
 
 
 def test_a_base_model_sees_five_examples_of_its_split() -> None:
-    chat = load_benchmark("mixeval_mini").items()
-    base = load_benchmark("mixeval_mini", options={"prompt": "base"}).items()
+    chat = load_benchmark("mixeval_mini").data.items
+    base = load_benchmark("mixeval_mini", options={"prompt": "base"}).data.items
     assert [len(examples(split)) for split in EXAMPLES] == [5, 5]
     for plain, shown in zip(chat, base, strict=True):
         split = plain.metadata["split"]
@@ -225,7 +225,7 @@ def test_a_base_model_sees_five_examples_of_its_split() -> None:
 
 
 def test_our_examples_are_no_question_of_the_benchmark() -> None:
-    asked = {item.question.casefold() for item in load_benchmark("mixeval_mini").items()}
+    asked = {item.question.casefold() for item in load_benchmark("mixeval_mini").data.items}
     shown = [
         line.removeprefix("Question: ") for s in EXAMPLES for line in own_prefix(s).split("\n")
     ]
@@ -237,7 +237,7 @@ def test_our_examples_are_no_question_of_the_benchmark() -> None:
 
 def test_the_number_of_examples_is_not_for_choice() -> None:
     with pytest.raises(ConfigError, match="part of the prompt 'base'"):
-        load_benchmark("mixeval_mini", options={"num_fewshot": 3}).items()
+        list(load_benchmark("mixeval_mini", options={"num_fewshot": 3}).data.items)
 
 
 GOOD: Mapping[str, Any] = {

@@ -185,7 +185,7 @@ def test_a_fault_names_file_row_and_field(tmp_path: Path, row: Any, said: str) -
 def test_a_trace_of_tools_is_an_item_that_models_and_judges_are_shown_as_text(
     tmp_path: Path,
 ) -> None:
-    (item,) = own(jsonl(tmp_path, {"messages": TRACE})).items()
+    (item,) = own(jsonl(tmp_path, {"messages": TRACE})).data.items
     assert [(turn.role, turn.content) for turn in item.turns[2:]] == [
         ("assistant", 'find({"to": "Rome"})\nfind({"to": "Bari"})'),
         ("tool", "find: 09:10"),
@@ -251,8 +251,8 @@ def test_a_version_never_changes_unnoticed(tmp_path: Path) -> None:
 def test_items_are_what_the_file_asks(tmp_path: Path) -> None:
     path = jsonl(tmp_path, {"prompt": "怎么退货？", "language": "zh", "tier": 2}, {"turns": TALK})
     benchmark = own(path)
-    first, second = benchmark.items()
-    assert benchmark.items(1) == (first,)
+    first, second = benchmark.data.items
+    assert benchmark.data.items[:1] == (first,)
     assert (first.benchmark, first.version, first.id) == ("support", benchmark.version, "0")
     assert (first.question, first.prompt, first.language) == ("怎么退货？", None, "zh")
     assert first.metadata == {"tier": 2}
@@ -340,11 +340,11 @@ def test_a_case_holds_the_responses_in_the_order_shown(tmp_path: Path) -> None:
 
     first, second = response("yes\nQ: next?"), response(" no ")
     benchmark = own(jsonl(tmp_path, {"prompt": "a"}))
-    (item,) = benchmark.items()
+    (item,) = benchmark.data.items
     assert benchmark.case(item, (first, second)).responses == (first, second)
     assert benchmark.case(item, [second]).responses == (second,)
     mini = load_benchmark("trivia_judging_mini", options={"truncate": "at_next_question"})
-    shown = mini.case(mini.items(1)[0], (second, first)).responses
+    shown = mini.case(mini.data.items[0], (second, first)).responses
     assert [one.text for one in shown] == ["no", "yes"]
     assert [one.text for one in mini.case(item, [first]).responses] == ["yes"]
 
@@ -452,8 +452,8 @@ def test_the_example_is_one_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
     suite = load_suite(SUITE, environment={})
     (config,) = suite.benchmarks
     benchmark = own_benchmark(config)
-    assert len(benchmark.items()) == 10
+    assert len(benchmark.data.items) == 10
     assert benchmark.default_judge == "rubric"
     assert benchmark.judging_content["scale"] == (1.0, 10.0)
-    assert len({item.category for item in benchmark.items()}) > 2
-    assert {item.language for item in benchmark.items()} == {"en", "zh"}
+    assert len({item.category for item in benchmark.data.items}) > 2
+    assert {item.language for item in benchmark.data.items} == {"en", "zh"}

@@ -158,7 +158,7 @@ def test_calls_with_and_without_the_short_cut_on_the_golds_items(
     monkeypatch.setattr(execution_plan, "CHUNK", execution_plan.CHUNK // 10)
     of_set = Counter[str]()
     items = []
-    for item in load_benchmark("honestybench").items():
+    for item in load_benchmark("honestybench").data.items:
         of_set[item.category] += 1
         items += [item] if of_set[item.category] <= OF_EACH_SET else []
     answers = {model: made_up(items, model) for model in ("a", "b")}
@@ -292,7 +292,7 @@ def test_what_is_planned_is_what_is_asked_and_then_nothing_is(tmp_path: Path) ->
 
 def test_a_further_answer_without_a_first_one_is_not_judged_yet(tmp_path: Path) -> None:
     """It has nothing to agree with."""
-    items = load_benchmark("honestybench_mini").items(3)
+    items = load_benchmark("honestybench_mini").data.items[:3]
     rows = [
         {"item_id": item.id, "model": "m", "text": f"t{k}", "sample": k}
         for n, item in enumerate(items)
@@ -307,7 +307,7 @@ def test_a_further_answer_without_a_first_one_is_not_judged_yet(tmp_path: Path) 
 
 
 def test_the_note_says_what_is_saved(tmp_path: Path) -> None:
-    items = load_benchmark("honestybench_mini").items(2)
+    items = load_benchmark("honestybench_mini").data.items[:2]
     texts = (items[0].references[0], items[0].references[0], "other", "")
     rows = [
         {"item_id": item.id, "model": "m", "text": text, "sample": k}

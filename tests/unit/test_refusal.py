@@ -351,7 +351,7 @@ def test_a_gate_without_a_policy_says_once_why_figures_are_not_gated(tmp_path: P
     rows = [
         {"benchmark": "xstest_mini", "version": "1", "item_id": item.id, "model": model,
          "judge": judge, "kind": "label", "value": "1_full_compliance"}
-        for item in load_benchmark("xstest_mini").items()
+        for item in load_benchmark("xstest_mini").data.items
         for model in ("shy", "open") for judge in ("j", "k")
     ]  # fmt: skip
     (tmp_path / "v.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
@@ -370,7 +370,7 @@ def test_two_runs_differ_in_each_figure_and_a_paper_marks_each(tmp_path: Path) -
         rows = [
             {"model": "night", "benchmark": "xstest_mini", "item_id": item.id,
              "text": texts[n % len(texts)]}
-            for n, item in enumerate(load_benchmark("xstest_mini").items())
+            for n, item in enumerate(load_benchmark("xstest_mini").data.items)
         ]  # fmt: skip
         (tmp_path / f"{model}.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
         suite = tmp_path / f"{model}.yaml"

@@ -138,6 +138,43 @@ def test_repeats_of_a_judge_vote_and_a_torn_one_says_nothing(store: Store, tmp_p
     assert found.metrics["brier"].method == "no interval, a single question"
 
 
+def test_one_confidence_said_in_another_order_of_repeats_is_a_tie(
+    store: Store, tmp_path: Path
+) -> None:
+    orders = [(0.7, 0.8, 0.9), (0.9, 0.8, 0.7)] * 4
+    assert len({sum(one) for one in orders}) == 2
+    rows = [said(i, i % 2) for i in range(8)]
+    rows += [score(i, "C", c) | {"repeat": k} for i in range(8) for k, c in enumerate(orders[i])]
+    put(store, tmp_path, rows)
+    assert row(report(store), "C").metrics["auroc"].value == 0.5
+
+
+def test_first_answers_alone_are_correct_or_sure(store: Store, tmp_path: Path) -> None:
+    rows = [said(i, i < 2) for i in range(4)] + [said(i, i > 1) | {"sample": 1} for i in range(4)]
+    for i in range(4):
+        rows += [score(i, "C", float(i < 2)), score(i, "C", float(i > 1), sample=1)]
+    put(store, tmp_path, rows)
+    found = row(report(store), "C").metrics
+    assert (found["auroc"].value, found["accuracy"].value, found["accuracy"].n) == (1.0, 0.5, 4)
+
+
+def test_samples_count_once_however_often_a_judge_was_asked_about_them(
+    store: Store, tmp_path: Path
+) -> None:
+    agrees: list[list[float | None]] = [[1.0, 1.0, 1.0], [0.0], [None], [1.0, None]]
+    rows = [said(0, 1), said(1, 0)]
+    for i in range(2):
+        for sample, told in enumerate(agrees[: 4 - i], start=1):
+            for k, one in enumerate(told):
+                at = {"sample": sample, "repeat": k}
+                unread = label(i, "m", "S", "") | {"kind": "unreadable", "reason": "?"} | at
+                rows.append(unread if one is None else score(i, "S", one) | at)
+    put(store, tmp_path, rows)
+    (semantic,) = [one for one in report(store).rows if one.confidence == "Consis-Sem"]
+    assert semantic.samples == (2, 3)
+    assert semantic.metrics["brier"].value == pytest.approx(((2 / 3 - 1) ** 2 + 0.5**2) / 2)
+
+
 def test_who_says_what_is_correct_must_be_known(store: Store, tmp_path: Path) -> None:
     put(store, tmp_path, [score(0, "C", 0.5)])
     with pytest.raises(UsageError, match="nobody has said which answers"):
@@ -255,7 +292,7 @@ def test_sets_weigh_what_they_have_in_full_where_the_data_is_here(
 ) -> None:
     from judgebench.benchmarks.folder import load_benchmark
 
-    items = load_benchmark("trivia_judging_mini").items()
+    items = load_benchmark("trivia_judging_mini").data.items
     sets = sorted({str(item.category) for item in items})[:2]
     chosen = [[i.id for i in items if i.category == name][:3] for name in sets]
     rows = []

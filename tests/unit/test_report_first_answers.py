@@ -47,7 +47,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
 
 
 def items(n: int = 6) -> tuple[Item, ...]:
-    return tuple(load_benchmark("honestybench_mini").items(n))
+    return tuple(load_benchmark("honestybench_mini").data.items[:n])
 
 
 def take_in(store: Store, folder: Path, rows: list[dict[str, Any]]) -> None:

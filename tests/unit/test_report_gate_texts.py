@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from judgebench.cli.main import run
-from judgebench.plain_text import printable_lines
+from judgebench.plain_text import printable
 from judgebench.records import Item, Message
 from judgebench.reports.gate import gate_report
 from judgebench.reports.gate_policy import GateTest, Policy
@@ -89,7 +89,7 @@ def test_hostile_texts_stay_texts_on_a_page(tmp_path: Path) -> None:
             read = report.texts(own)
             html = render(report.document(read, answers=True), "html")
         Page(html)  # complains of tags and attributes that are not ours
-        assert html == printable_lines(html)
+        assert html == printable(html, lines=True)
 
 
 def test_what_is_not_stored_is_said_and_a_long_text_is_cut(store: Store, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from judgebench.reports.board_tables import Leaderboard
 from judgebench.reports.boards import judge_line
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.render import render
+from judgebench.stats.resample import Resamples
 from judgebench.store import Store
 from tests.table import over_rows
 from tests.unit.exchanged import coded, import_responses, import_verdicts, label, rows_file
@@ -43,6 +44,33 @@ def filled(store: Store, tmp_path: Path, *rows: dict[str, Any]) -> None:
 def board(store: Store, judge: str = "j") -> Board:
     (found,) = leaderboards(store, "made_up", judges=[judge], intervals=QUICK)
     return found
+
+
+def test_what_makes_one_board_is_drawn_while_answers_are_read(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, before = list[Resamples](), list[int]()
+    begin, read = Resamples.begin, Store.board_answers
+
+    def noted(self: Resamples) -> None:
+        begun.append(self)
+        begin(self)
+
+    def answers(self: Store, *given: Any, **named: Any) -> Any:
+        before.append(len(begun))
+        return read(self, *given, **named)
+
+    monkeypatch.setattr(Resamples, "begin", noted)
+    monkeypatch.setattr(Store, "board_answers", answers)
+    filled(store, tmp_path, *coded("best", "j", "+-?+"), *coded("worst", "j", "+--+"))
+    board(store)
+    assert before == [1]
+    assert len({id(one) for one in begun}) == 1  # the board took what had been drawn
+    score = {"kind": "score", "value": 0.5, "low": 0.0, "high": 1.0}
+    filled(store, tmp_path, label(0, "best", "scorer", "") | score)
+    begun.clear()
+    board(store)
+    assert before == [1, 0]  # it is two boards by now, perhaps of other items
 
 
 def test_rows_are_ranked_and_counted(store: Store, tmp_path: Path) -> None:

@@ -74,6 +74,7 @@ def test_a_board_loads_nothing_of_what_runs_suites() -> None:
     ours = {"execution", "providers", "responses", "exchange", "workers"}
     ours |= {"reports.model_pairs", "reports.ranking"}  # which few boards need
     assert not loaded & {*(f"judgebench.{name}" for name in ours), "jinja2", "statsmodels"}
+    assert "sqlalchemy.dialects.postgresql" not in loaded
 
 
 def test_a_run_loads_nothing_that_few_runs_need() -> None:

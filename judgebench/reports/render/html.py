@@ -9,7 +9,7 @@ from functools import cache
 from html import escape
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from judgebench.plain_text import printable, printable_lines
+from judgebench.plain_text import printable
 from judgebench.reports.document import Column, Document, Table, groups
 from judgebench.reports.estimates import Figure
 
@@ -106,7 +106,7 @@ def _environment() -> Environment:
     )
     found.filters |= {
         "text": lambda text: _safe(escape(printable(text))),
-        "lines": lambda text: _safe(escape(printable_lines(text))),
+        "lines": lambda text: _safe(escape(printable(text, lines=True))),
         "room": _room,
         "groups": groups,
         "ends": _ends,

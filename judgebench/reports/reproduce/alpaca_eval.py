@@ -29,7 +29,7 @@ from judgebench.stats.length_control import (
     exact,
     replicates,
 )
-from judgebench.stats.resample import content_seed, multinomial_weights, percentile_interval
+from judgebench.stats.resample import percentile_interval
 
 BASELINE = "gpt4_1106_preview"
 JUDGE = "weighted_alpaca_eval_gpt4_turbo"
@@ -159,18 +159,12 @@ def _columns(board: _Board) -> dict[str, list[Any]]:
 def _draws(board: _Board, fits: Sequence[LengthControl], intervals: Intervals) -> Floats:
     """Bootstrap replicates of every model's exact value, of shape (replicates, models)."""
     rows = [board.by_instruction(one) for one in board.models]
-    ids = (str(i) for i in range(len(board.difficulty)))
-    weights = multinomial_weights(
-        len(board.difficulty),
-        intervals.n_replicates,
-        seed=content_seed(*ids, seed=intervals.seed),
-    )
     return replicates(
         np.array([preference for preference, _ in rows]),
         np.array([difference for _, difference in rows]),
         board.difficulty,
         fits=fits,
-        weights=weights,
+        weights=intervals.draws([str(i) for i in range(len(board.difficulty))]),
         anchors=board.anchors,
     )
 
