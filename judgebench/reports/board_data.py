@@ -34,10 +34,9 @@ from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.accuracy import undeclared
 from judgebench.metrics.board_kinds import BoardKind, boards
 from judgebench.metrics.combine import combine
-from judgebench.metrics.constant_answers import AVG_LENGTH, constant_answers, may_be_constant
 from judgebench.metrics.failed_rows import with_failures
 from judgebench.metrics.judge_change import Bridge
-from judgebench.metrics.measures import Balance, group_names
+from judgebench.metrics.measures import AVG_LENGTH, Balance, group_names
 from judgebench.metrics.scores import with_parts
 from judgebench.metrics.verdict_table import CHOOSES, FAILED, SPARSE
 from judgebench.plain_text import day, few
@@ -59,8 +58,10 @@ from judgebench.reports.answer_flags import (
     SUSPECT,
     SUSPICIOUS,
     Marks,
+    constant_answers,
     marks_by_judge,
     marks_of_answers,
+    may_be_constant,
     said_of_constant,
     said_of_marks,
     suspicions,
