@@ -314,39 +314,47 @@ class NoProgress:
     def say(self, message: str) -> None: ...
 
 
-class Counted:
-    """What is counted of a stage, whoever is told of it; begun before anything is."""
+@dataclass(slots=True)
+class Stage:
+    """What is counted of a stage; figures are those of when it was last told."""
 
-    def begin(self, name: str, total: int | None) -> None:
-        """Count from nothing."""
-        self.name, self.total, self.done, self.waiting = name, total, 0, 0
-        self.failed: Counter[str] = Counter()
-        self.figures = Meter()
-        self.since = self.told = time.monotonic()
+    name: str = ""
+    total: int | None = None
+    done: int = 0
+    waiting: int = 0
+    failed: Counter[str] = field(default_factory=Counter)
+    figures: Meter = field(default_factory=Meter)
+    since: float = field(default_factory=time.monotonic)
+
+
+@dataclass(eq=False)
+class Counted:
+    """Counts what becomes of a stage, whoever is told of it."""
+
+    now: Stage = field(default_factory=Stage, init=False)
+
+    def stage(self, name: str, total: int | None) -> None:
+        self.now = Stage(name, total)
 
     def advance(self, n: int = 1, *, failed: str | None = None, waiting: bool = False) -> None:
         if failed is not None:
-            self.failed[failed] += n
+            self.now.failed[failed] += n
         elif waiting:
-            self.waiting += n
+            self.now.waiting += n
         else:
-            self.done += n
+            self.now.done += n
 
     def meter(self, figures: Meter) -> None:
-        self.figures = figures
-
-    def stage(self, name: str, total: int | None) -> None:
-        self.begin(name, total)
+        self.now.figures = figures
 
     def say(self, message: str) -> None: ...
 
 
+@dataclass(eq=False)
 class Told(Counted):
     """Counts for a progress that only is told."""
 
-    def __init__(self, progress: Progress) -> None:
-        self.begin("", None)
-        self.progress = progress
+    progress: Progress
 
     def stage(self, name: str, total: int | None) -> None:
         super().stage(name, total)

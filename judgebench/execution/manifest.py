@@ -428,18 +428,18 @@ class ProgressRecorder:
         How many tokens a second is of the stage, from the first time on that they were counted.
         """
         self._told_at = time.monotonic()
-        shown = self.shown
+        its = self.shown.now
         since, tokens = self._first or (self._began, 0)
-        seconds, more = time.time() - since, shown.figures.tokens - tokens
+        seconds, more = time.time() - since, its.figures.tokens - tokens
         progress = {
-            "stage": shown.name,
-            "total": shown.total,
-            "done": shown.done,
-            "waiting": shown.waiting,
-            "failed": dict(shown.failed),
+            "stage": its.name,
+            "total": its.total,
+            "done": its.done,
+            "waiting": its.waiting,
+            "failed": dict(its.failed),
             "began": self._began,
             "at": time.time(),
-            **asdict(shown.figures),
+            **asdict(its.figures),
             "tokens_per_s": more / seconds if more > 0 and seconds > 0 else None,
             "gpus": self.gpus(),
         }
