@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
@@ -106,3 +107,8 @@ def few(names: Collection[str], most: int = 3) -> str:
     """The first of them, and how many more there are."""
     more = len(names) - most
     return ", ".join([*names][:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def day(at: float) -> str:
+    """A time in seconds as its day in UTC."""
+    return time.strftime("%Y-%m-%d", time.gmtime(at))

@@ -19,8 +19,8 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 
+from judgebench.execution.execute import PORTION
 from judgebench.store import open_store
-from judgebench.store.claims import PORTION
 from judgebench.store.opening import located
 
 PROCESSES = 8
@@ -44,7 +44,7 @@ def worker(url: str, number: int, same: bool) -> None:
     keys = [hashlib.sha256(f"{0 if same else number}/{n}".encode()).digest() for n in range(KEYS)]
     order.shuffle(keys)
     with open_store(url) as store:
-        store.claim([hashlib.sha256(f"warm {number}".encode()).digest()])
+        store.exchange([hashlib.sha256(f"warm {number}".encode()).digest()])[0]
         print("ready", flush=True)
         sys.stdin.readline()
         portions: list[float] = []
@@ -52,7 +52,7 @@ def worker(url: str, number: int, same: bool) -> None:
         began = time.time()
         for start in range(0, KEYS, PORTION):
             at = time.perf_counter()
-            won += store.claim(keys[start : start + PORTION])
+            won += store.exchange(keys[start : start + PORTION])[0]
             portions.append(time.perf_counter() - at)
         ended = time.time()
         print(began, ended, *(f"{seconds:.6f}" for seconds in portions), flush=True)

@@ -175,7 +175,7 @@ SetAside: TypeAlias = Callable[[Callable[[], None]], AbstractContextManager[None
 
 
 @dataclass(slots=True)
-class Claimed:
+class Claimed(AbstractContextManager["Claimed"]):
     """What this process works on, so that no other does: by key, for all queues of a stage.
 
     ``collects`` is whether some of it goes into a batch, and is held until that is sent.
@@ -210,17 +210,10 @@ class Claimed:
             self.store.release(self._done, soon=soon)
             self._done = set()
 
-
-@contextmanager
-def claiming(store: Claimant) -> Iterator[Claimed]:
-    """Claims that are given back when the block ends; where an error ends it, without waiting."""
-    claimed, soon = Claimed(store), True
-    try:
-        yield claimed
-        soon = False
-    finally:
-        claimed._done |= claimed._calls.keys()
-        claimed.flush(soon=soon)
+    def __exit__(self, error: object, *_: object) -> None:
+        """Give all of it back; where an error ends it, without waiting."""
+        self._done |= self._calls.keys()
+        self.flush(soon=error is not None)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -758,7 +751,7 @@ def evaluate(
         nullcontext(list) if ray is None else _on_ray(ray, store, pool) as warnings,
         under_way(work, store, pool) as outcome,
     ):
-        run = Run(outcome, store, progress, pool)
+        run = Run(outcome, store, ProgressRecorder(progress, store, outcome), pool)
         if store.is_leased(FORGETTING):  # what is planned must still be there when it is used
             with store.lease(FORGETTING, on_wait=run.progress.say):
                 pass
@@ -826,7 +819,7 @@ def confirm(
         nullcontext(list) if ray is None else _on_ray(ray, store, pool) as warnings,
         under_way(work, store, pool) as outcome,
     ):
-        run = Run(outcome, store, progress, pool)
+        run = Run(outcome, store, ProgressRecorder(progress, store, outcome), pool)
         for group in groups(list({a.key: a for a in assignments.values()}.values())):
             calls: dict[str, tuple[JudgeAssignment, list[JudgeCall]]] = {}
             for one, assignment in assignments.items():
@@ -843,19 +836,17 @@ def confirm(
     return outcome
 
 
+@dataclass(slots=True)
 class Run:
     """A run under way: has models answer and judges judge what the store lacks."""
 
-    def __init__(
-        self, outcome: Outcome, store: Store, progress: Progress, pool: ProviderPool
-    ) -> None:
-        self.outcome = outcome
-        self.store = store
-        self.progress = ProgressRecorder(progress, store, outcome.manifest, gpus=outcome.gpus)
-        self.pool = pool
-        self.plans: dict[str, EarlyStop] = {}
-        self._pending: set[bytes] = set()
-        self._deferred: set[bytes] = set()
+    outcome: Outcome
+    store: Store
+    progress: ProgressRecorder
+    pool: ProviderPool
+    plans: dict[str, EarlyStop] = field(default_factory=dict)
+    _pending: set[bytes] = field(default_factory=set)
+    _deferred: set[bytes] = field(default_factory=set)
 
     def begin_plans(self, planned: Sequence[JudgeAssignment], answers: Sequence[Answers]) -> None:
         """Say how judges judge that stop when it is decided, before anything is judged."""
@@ -892,7 +883,7 @@ class Run:
         }
         manifest = self.outcome.manifest
         manifest = replace(manifest, configuration={**manifest.configuration, PLANS: plans})
-        self.outcome.manifest = self.progress.manifest = manifest
+        self.outcome.manifest = manifest
         self.store.update_run(manifest)
 
     def _call_ended(self, key: bytes, waits: bool) -> None:
@@ -1044,7 +1035,7 @@ class Run:
         try:
             if queues:
                 self.progress.stage(f"{what}: {', '.join(queue.name for queue in queues)}", total)
-                with claiming(self.store) as claimed:
+                with Claimed(self.store) as claimed:
                     counts = carry_out(
                         queues,
                         store=self.store,

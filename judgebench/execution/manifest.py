@@ -394,16 +394,10 @@ class ProgressRecorder:
     Only the thread of the run that writes the rest of it may tell it anything.
     """
 
-    def __init__(
-        self,
-        shown: Progress,
-        store: Store,
-        manifest: RunManifest,
-        gpus: Callable[[], list[dict[str, float]]] = list,
-    ) -> None:
+    def __init__(self, shown: Progress, store: Store, outcome: Outcome) -> None:
         self.shown = shown if isinstance(shown, Counted) else Told(shown)
         self.advance = self.shown.advance  # counted by who shows it, and told with the next figures
-        self.store, self.manifest, self.gpus = store, manifest, gpus
+        self.store, self.outcome = store, outcome
         self._began = 0.0
         self._told_at = -math.inf
         self._first: tuple[float, int] | None = None
@@ -441,10 +435,10 @@ class ProgressRecorder:
             "at": time.time(),
             **asdict(its.figures),
             "tokens_per_s": more / seconds if more > 0 and seconds > 0 else None,
-            "gpus": self.gpus(),
+            "gpus": self.outcome.gpus(),
         }
         with suppress(StoreBusyError, StoreFullError), at_once():
-            self.store.update_run(replace(self.manifest, progress=progress))
+            self.store.update_run(replace(self.outcome.manifest, progress=progress))
 
 
 # judges that cannot be read -----------------------------------------------------------------------

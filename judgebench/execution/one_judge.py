@@ -28,7 +28,7 @@ from judgebench.errors import ConfigError, InputError, UsageError, refuse_unknow
 from judgebench.execution.execute import Run
 from judgebench.execution.forecast import Range, plan_calls, total_cost
 from judgebench.execution.gpus import placed
-from judgebench.execution.manifest import Outcome, under_way
+from judgebench.execution.manifest import Outcome, ProgressRecorder, under_way
 from judgebench.execution.plan import Answers, JudgeCall, judge_calls, stack_of, with_before
 from judgebench.execution.pool import ProviderPool, groups
 from judgebench.execution.recheck import answers_at
@@ -289,7 +289,7 @@ def ask_judges(
                 for name, spec in material.models.items():
                     store.put_model(name, spec)
                 store.put_responses(material.responses)
-        run = Run(outcome, store, progress, pool)
+        run = Run(outcome, store, ProgressRecorder(progress, store, outcome), pool)
         for judges in groups(work.assignments, side_by_side=pool.side_by_side):
             queues, total = [], 0
             for judge in judges:
@@ -500,7 +500,7 @@ def try_out(
     total = sum(len(own) for _, own in calls)
     work = replace(work, written={**work.written, "trial": total})
     with under_way(work, store, pool) as outcome:
-        run = Run(outcome, store, progress, pool)
+        run = Run(outcome, store, ProgressRecorder(progress, store, outcome), pool)
         queues = [
             run.queue(
                 assignment.title,

@@ -195,7 +195,7 @@ class ProviderPool:
         collecting = BatchCollector(
             interface,
             under_way=self._in_batch,
-            reserve=self.providers.set_aside(endpoint),
+            reserve=self.providers.get(endpoint).budget.set_aside,
         )
         recorded = Replay(collecting, self.replies, price=self.price(config), batched=self._batched)
         self.collected[name] = Collected(config.provider, interface, collecting, recorded)

@@ -36,6 +36,9 @@ NOTICE_S = 120
 LEAVING_S = 80
 """Replies under way may take so long then; the rest is for bringing back what is stored."""
 
+LOG_LEVEL = "SUBMITIT_LOG_LEVEL"
+"""As it begins to log, submitit closes every log that the process has open, the user's own too."""
+
 FINE = (0, 75)
 """Exit codes of a shard that did what it could."""
 
@@ -283,12 +286,17 @@ def submit(
 
 def _submitit(chosen: SlurmExecutor) -> Any:
     """Raises `ConfigError` for what is lacking here, before anything is asked or written."""
+    own = os.environ.get(LOG_LEVEL)
+    os.environ.setdefault(LOG_LEVEL, "NOCONFIG")
     try:
         import submitit
     except ImportError:
         raise ConfigError(
             f"executor slurm needs submitit, which is not installed: {install_line('submitit')}"
         ) from None
+    finally:
+        if own is None:
+            del os.environ[LOG_LEVEL]  # jobs log what they do
     lacking = [one for one in ("sbatch", "srun") if shutil.which(one) is None]
     if chosen.cluster == "slurm" and lacking:
         raise ConfigError(

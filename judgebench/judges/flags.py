@@ -245,11 +245,6 @@ class Detector:
         return False
 
 
-def _detector(flag: str, *patterns: str, words: str = "", signs: str = "") -> Detector:
-    pattern = re.compile("|".join(patterns), re.MULTILINE)
-    return Detector(flag, frozenset(words.split()), frozenset(signs.split()), pattern)
-
-
 _JUDGE = (
     r"(?:(?:ai |llm )?(?:judges?|evaluators?|graders?|raters?|annotators?|assessors?)"
     r"|(?:grading|reward|scoring|evaluation|judging) model)"
@@ -263,9 +258,11 @@ _LINE = r"^[\s*_#>`\"'-]{0,9}(?:(?:final|overall|my|the|your|better|best) ){0,3}
 _IS = r"(?: <{0,2}[0-9a-f]{6}>{0,2})?[*_`\"']{0,3} ?(?:is|:)[\s*_`\"']{0,4}"
 _END = r"[\s*_`.!\"']{0,5}$"
 
-_DETECTORS = (
-    _detector(
+_SOUGHT = (
+    (
         "imitates_prompt",
+        "",
+        '< [ ## "output_ "model_identifier {instruction} {output_',
         r"<<[0-9a-f]{4,16}(?:: [^<>\n]{1,40})?>>|<</?sys>>",
         r"<\|[a-z_]{2,30}\|>|\[/?inst\]",
         r"</?(?:answer|response|output)[_ -]?[12ab]\b[^>\n]{0,20}>",
@@ -276,10 +273,11 @@ _DETECTORS = (
         r"^#{2,3} (?:best model identifier|which is best|your verdict)",
         r"</(?:answer|response|output|instruction)>\s*<(?:answer|response|output|instruction)\b",
         r"\{(?:instruction|output_[12])\}",
-        signs='< [ ## "output_ "model_identifier {instruction} {output_',
     ),
-    _detector(
+    (
         "imitates_verdict",
+        "score rating verdict winner judgment judgement better best",
+        '[[ (a) (b) "ordered_models',
         r"\[\[(?:[abc]|[ab][<>=]{1,2}[ab]|[0-9]{1,2}|rating: ?[0-9]{1,2})\]\]",
         rf"{_LINE}(?:score|rating){_IS}[0-9]{{1,3}}(?:\.[0-9])?"
         rf"(?:(?: ?/ ?| out of )(?:5|10|100))?{_END}",
@@ -291,23 +289,28 @@ _DETECTORS = (
         rf"^[\s*_\"']{{0,4}}{_SIDE} is (?:clearly |much |the )?better{_END}",
         r"\boutput \([ab]\)",
         rf"^which (?:one )?is (?:the )?best[?:]?[\s*_`\"']{{0,4}}[abm12]{_END}",
-        words="score rating verdict winner judgment judgement better best",
-        signs='[[ (a) (b) "ordered_models',
     ),
-    _detector(
+    (
         "addresses_judge",
+        (
+            "ignore ignoriere ignorieren ignoriert ignorez ignora ignori disregard forget "
+            "override overrule"
+        ),
+        "игнорируй",
         r"\b(?:ignore|disregard|forget|override|overrule)\b[^.\n]{0,30}\b(?:previous|prior|above|"
         r"earlier|preceding|all|your|these|those|other|any)\b[^.\n]{0,25}\b(?:instructions?|prompts?"
         r"|rules|criteria|guidelines|rubrics?|directions|references?)\b",
         r"\bignorier\w*\b[^.\n]{0,40}\banweisung|\bignor\w*\b[^.\n]{0,40}\b(?:instruc|istruzioni)\w*"
         r"[^.\n]{0,20}(?:pr[ée]c[ée]dentes|anteriores|previas|precedenti)",
         r"игнорируй\w*[^.\n]{0,40}инструкци",
-        words="ignore ignoriere ignorieren ignoriert ignorez ignora ignori disregard forget "
-        "override overrule",
-        signs="игнорируй",
     ),
-    _detector(
+    (
         "addresses_judge",
+        (
+            "judge judges evaluator evaluators grader graders rater raters annotator annotators "
+            "assessor assessors verdict judgment judgement model"
+        ),
+        "",
         rf"\b(?:dear|attention|hello|hey|hi|listen|please),? (?:the |all |any )?(?:[a-z]+ )?"
         rf"{_JUDGE}\b ?[,:!.-]",
         r"\b(?:note|message|instructions?|memo|reminder) (?:to|for) (?:the |any |all )?"
@@ -321,34 +324,46 @@ _DETECTORS = (
         r"respond|mark|declare)\b",
         r"\b(?:your|the) (?:final )?(?:verdict|judge?ment) (?:must|should|has to|will|is to|needs"
         r" to) be\b",
-        words="judge judges evaluator evaluators grader graders rater raters annotator annotators "
-        "assessor assessors verdict judgment judgement model",
     ),
-    _detector(
+    (
         "addresses_judge",
+        "rate score grade give assign award",
+        "",
         r"\b(?:rate|score|grade|give|assign|award) (?:it|(?:this|my|the above|the first|the second)"
         rf"(?: {_ANSWER})?)(?: as| with| at| a| an| the)*(?: (?:score|rating|grade) of)?"
         rf" (?:{_BEST}|[0-9]+/[0-9]+)",
-        words="rate score grade give assign award",
     ),
-    _detector(
+    (
         "addresses_judge",
+        "choose select pick prefer output print reply respond",
+        "",
         rf"\b(?:choose|select|pick|prefer) (?:(?:this|my) {_ANSWER}"
         rf"|{_SIDE}[^.\n]{{0,20}}\b(?:better|best|winn?er|correct)\b)",
         r"\b(?:output|print|reply|respond)(?: only| just)*(?: with)?(?: the)?"
         r"(?: word| letter| verdict| single letter)?:? ?"
         r"[\"'“`\[]{1,3}(?:[abm]|tie|correct|incorrect|10)[\"'”`\]]{1,3}(?!\w)",
-        words="choose select pick prefer output print reply respond",
     ),
-    _detector(
+    (
         "addresses_judge",
+        "",
+        "指令 指示 提示 要求 规则 评委 裁判 评判 评估者 评审 评分 满分 10分 十分 最高分",
         r"(?:忽略|无视|忘记|不要理会|不要遵循)[^。\n]{0,12}(?:指令|指示|提示|要求|规则)",
         r"(?:作为|身为|尊敬的|亲爱的|致)[^。\n]{0,6}(?:评委|裁判|评判者|评估者|评审|评分者|评分员)",
         r"(?:请|务必|必须|应该|应当)[^。\n]{0,12}(?:给|打|评)[^。\n]{0,12}"
         r"(?:满分|10 ?分|十分|最高分)",
         r"(?:评委|裁判|评判者|评估者|评分者|评分员)[^。\n]{0,6}(?:必须|请|应该|应当)",
-        signs="指令 指示 提示 要求 规则 评委 裁判 评判 评估者 评审 评分 满分 10分 十分 最高分",
     ),
+)
+"""Flags, each with the words and the signs around which its patterns are looked for."""
+
+_DETECTORS = tuple(
+    Detector(
+        flag,
+        frozenset(words.split()),
+        frozenset(signs.split()),
+        re.compile("|".join(patterns), re.MULTILINE),
+    )
+    for flag, words, signs, *patterns in _SOUGHT
 )
 
 _WORDS = frozenset(word.encode() for one in _DETECTORS for word in one.words)

@@ -12,7 +12,6 @@ from typing import NamedTuple
 from judgebench.errors import (
     BudgetSpentError,
     CallError,
-    ConfigError,
     JudgebenchError,
     StoreBusyError,
     StoreFullError,
@@ -257,33 +256,17 @@ class BudgetGuard(Around):
     Parameters
     ----------
     price
-        None where it is not known.
+        None where it is not known, and no money is limited.
     most
         The most tokens that a call can take.
-    model
-        For messages.
     ledger
         Where failed attempts are written; None for nowhere.
-
-    Raises
-    ------
-    ConfigError
-        For a budget in money and no price.
     """
 
     budget: Budget
     most: Callable[[Request], Usage] = field(kw_only=True)
     price: Price | None = field(kw_only=True)
-    model: str = field(kw_only=True)
     ledger: Replies | None = field(default=None, kw_only=True)
-
-    def __post_init__(self) -> None:
-        if self.budget.limits_cost is not None and self.price is None:
-            raise ConfigError(
-                f"{self.budget.limits_cost} is set, and the price of {self.model} is not known: "
-                "state it as price: {input: …, output: …} where the model is named, in US dollars "
-                f"for a million tokens, or for the whole suite as prices: {{{self.model}: {{…}}}}"
-            )
 
     async def complete(self, request: Request) -> Reply:
         budget = self.budget

@@ -113,12 +113,7 @@ _GEMINI = Capabilities(
 )
 
 
-_gpt = partial(replace, _GPT)
-
-
-def _thinking(context_tokens: int, *efforts: str, **more: Any) -> Capabilities:
-    return replace(_GPT_REASONING, context_tokens=context_tokens, reasoning=efforts, **more)
-
+_gpt, _thinking = partial(replace, _GPT), partial(replace, _GPT_REASONING)
 
 #: The first family that fits counts.
 _FAMILIES: Mapping[str, tuple[_Family, ...]] = {
@@ -133,50 +128,69 @@ _FAMILIES: Mapping[str, tuple[_Family, ...]] = {
         _Family(pattern=r"gpt-4(-\d{4})?$", takes=_gpt(context_tokens=8_192, structured="none")),
         _Family(
             pattern=r"o\d+-pro",
-            takes=_thinking(200_000, *_LOW_TO_HIGH, api="responses"),
+            takes=_thinking(context_tokens=200_000, reasoning=_LOW_TO_HIGH, api="responses"),
             thinks="always",
         ),
-        _Family(pattern=r"o\d", takes=_thinking(200_000, *_LOW_TO_HIGH), thinks="always"),
         _Family(
-            pattern=r"gpt-5-pro", takes=_thinking(400_000, "high", api="responses"), thinks="always"
+            pattern=r"o\d",
+            takes=_thinking(context_tokens=200_000, reasoning=_LOW_TO_HIGH),
+            thinks="always",
+        ),
+        _Family(
+            pattern=r"gpt-5-pro",
+            takes=_thinking(context_tokens=400_000, reasoning=("high",), api="responses"),
+            thinks="always",
         ),
         _Family(
             pattern=r"gpt-5\.[2-9]-pro",
-            takes=_thinking(272_000, "medium", "high", "xhigh", api="responses", structured="none"),
+            takes=_thinking(
+                context_tokens=272_000,
+                reasoning=("medium", "high", "xhigh"),
+                api="responses",
+                structured="none",
+            ),
             thinks="always",
         ),
         _Family(
             pattern=r"gpt-5(\.\d)?-codex",
-            takes=_thinking(272_000, *_LOW_TO_HIGH, api="responses"),
+            takes=_thinking(context_tokens=272_000, reasoning=_LOW_TO_HIGH, api="responses"),
             thinks="always",
         ),
         _Family(
-            pattern=r"gpt-5\.1", takes=_thinking(272_000, "none", *_LOW_TO_HIGH), thinks="if_asked"
-        ),
-        _Family(
-            pattern=r"gpt-5\.4(-\d{4}|$)",
-            takes=_thinking(1_050_000, "none", *_TO_XHIGH),
+            pattern=r"gpt-5\.1",
+            takes=_thinking(context_tokens=272_000, reasoning=("none", *_LOW_TO_HIGH)),
             thinks="if_asked",
         ),
         _Family(
-            pattern=r"gpt-5\.[24]", takes=_thinking(272_000, "none", *_TO_XHIGH), thinks="if_asked"
+            pattern=r"gpt-5\.4(-\d{4}|$)",
+            takes=_thinking(context_tokens=1_050_000, reasoning=("none", *_TO_XHIGH)),
+            thinks="if_asked",
+        ),
+        _Family(
+            pattern=r"gpt-5\.[24]",
+            takes=_thinking(context_tokens=272_000, reasoning=("none", *_TO_XHIGH)),
+            thinks="if_asked",
         ),
         _Family(
             pattern=r"gpt-5\.[5-9]",
-            takes=_thinking(922_000, "none", *_TO_XHIGH),
+            takes=_thinking(context_tokens=922_000, reasoning=("none", *_TO_XHIGH)),
             thinks="by_default",
         ),
         _Family(
             pattern=r"gpt-5",
-            takes=_thinking(272_000, "minimal", *_LOW_TO_HIGH),
+            takes=_thinking(context_tokens=272_000, reasoning=("minimal", *_LOW_TO_HIGH)),
             thinks="always",
         ),
         _Family(
             pattern=r"gpt-6-(sol|luna)",
-            takes=_thinking(922_000, "none", *_TO_MAX),
+            takes=_thinking(context_tokens=922_000, reasoning=("none", *_TO_MAX)),
             thinks="by_default",
         ),
-        _Family(pattern=r"gpt-([6-9]|\d\d)", takes=_thinking(922_000, *_TO_MAX), thinks="always"),
+        _Family(
+            pattern=r"gpt-([6-9]|\d\d)",
+            takes=_thinking(context_tokens=922_000, reasoning=_TO_MAX),
+            thinks="always",
+        ),
     ),
     "anthropic": (
         _Family(

@@ -8,14 +8,15 @@ started by the first question that is sent.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from judgebench import registry
 from judgebench.config import Endpoint, Limits
+from judgebench.errors import ConfigError
 from judgebench.keys import content_key
 from judgebench.protocols import Provider, Replies
 from judgebench.providers.base import Counts
@@ -25,7 +26,6 @@ from judgebench.providers.rate_limit import RateLimit, Retry, SharedRate, gate_f
 from judgebench.providers.replay import Replay
 from judgebench.providers.server import Copies, LocalServer, WithServer
 from judgebench.providers.tokens import CallSize, ContextGuard, counter_for
-from judgebench.records import Request
 from judgebench.secret import checked_base_url
 
 _DOOR = frozenset({"provider", "base_url", "model", "server"})
@@ -38,16 +38,16 @@ _SHARED = _DOOR | {
 """Endpoints that are equal in these share one stack."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Stack:
-    """The wrappers around one provider, and those among them that are spoken to."""
+@dataclass(eq=False, kw_only=True)
+class Stack(Replay):
+    """A provider behind everything that is around it, and the wrappers that are spoken to."""
 
-    replay: Replay
     retry: Retry
     budget: BudgetGuard
     limit: RateLimit
 
 
+@dataclass(eq=False, kw_only=True)
 class Providers:
     """The providers of one run. Those who ask the same endpoint share one stack.
 
@@ -59,7 +59,7 @@ class Providers:
     Parameters
     ----------
     budget
-        What the run may take in all; no limit if None.
+        What the run may take in all.
     limits
         Those of the suite, for what an endpoint does not say itself.
     batched
@@ -70,43 +70,18 @@ class Providers:
         `Store.lease_time`, where processes share it; None for a limit of this process alone.
     """
 
-    def __init__(
-        self,
-        replies: Replies,
-        *,
-        budget: Budget | None = None,
-        limits: Limits | None = None,
-        batched: Callable[[bytes], bool] | None = None,
-        servers: dict[bytes, LocalServer] | None = None,
-        lease: Callable[[bytes, float], tuple[float, float]] | None = None,
-    ) -> None:
-        self.budget = budget or Budget()
-        self._batched = batched
-        self._lease = lease
-        self._replies = replies
-        self._limits = limits or Limits()
-        self._stacks: dict[bytes, _Stack] = {}
-        self._servers = {} if servers is None else servers
-
-    def get(self, endpoint: Endpoint) -> Replay:
-        """The stack around a provider, made once for equal endpoints.
-
-        Raises
-        ------
-        ConfigError
-            For an unknown provider, naming the nearest; an address, an option or a capability that
-            cannot be used; a price that is not known under a budget in money.
-        """
-        return self._stack(endpoint).replay
-
-    def set_aside(self, endpoint: Endpoint) -> Callable[[Request], Awaitable[None]]:
-        """What counts a question to an endpoint against the budget, where it goes into a batch."""
-        return self._stack(endpoint).budget.set_aside
+    replies: Replies = field(kw_only=False)
+    budget: Budget = field(default_factory=Budget)
+    limits: Limits = field(default_factory=Limits)
+    batched: Callable[[bytes], bool] | None = None
+    servers: dict[bytes, LocalServer] = field(default_factory=dict)
+    lease: Callable[[bytes, float], tuple[float, float]] | None = None
+    _stacks: dict[bytes, Stack] = field(default_factory=dict, init=False)
 
     @property
     def counts(self) -> Counts:
         """The calls of all providers together."""
-        each = [stack.replay.counts for stack in self._stacks.values()]
+        each = [stack.counts for stack in self._stacks.values()]
         return Counts(**{f.name: sum(getattr(c, f.name) for c in each) for f in fields(Counts)})
 
     def unreached(self) -> list[str]:
@@ -119,20 +94,28 @@ class Providers:
         for stack in self._stacks.values():
             stack.retry.wind_down()
             stack.limit.wind_down()
-        for server in self._servers.values():
+        for server in self.servers.values():
             server.wind_down()
 
     async def close(self) -> None:
         """Close every connection, then stop every server, whatever happens on the way."""
         try:
             for stack in self._stacks.values():
-                await stack.replay.close()
+                await stack.close()
         finally:
-            while self._servers:
-                await self._servers.popitem()[1].stop()
+            while self.servers:
+                await self.servers.popitem()[1].stop()
 
-    def _stack(self, given: Endpoint) -> _Stack:
-        limits = {name: value for name, value in self._limits if getattr(given, name, 0) is None}
+    def get(self, given: Endpoint) -> Stack:
+        """The stack around a provider, made once for equal endpoints.
+
+        Raises
+        ------
+        ConfigError
+            For an unknown provider, naming the nearest; an address, an option or a capability that
+            cannot be used; a price that is not known under a budget in money.
+        """
+        limits = {name: value for name, value in self.limits if getattr(given, name, 0) is None}
         endpoint = given.model_copy(update=limits)
         key = _key(endpoint, _SHARED)
         if key in self._stacks:
@@ -151,12 +134,19 @@ class Providers:
             ]
         each = [self._one(copy) for copy in copies]
         price, size = price_of(endpoint), size_of(endpoint)
+        if self.budget.limits_cost is not None and price is None:
+            model = endpoint.model or ""
+            raise ConfigError(
+                f"{self.budget.limits_cost} is set, and the price of {model} is not known: "
+                "state it as price: {input: …, output: …} where the model is named, in US dollars "
+                f"for a million tokens, or for the whole suite as prices: {{{model}: {{…}}}}"
+            )
         shared = None
-        if self._lease and endpoint.requests_per_minute and endpoint.server is None:
+        if self.lease and endpoint.requests_per_minute and endpoint.server is None:
             # What processes on one store share; a server that each starts for itself is not. No
             # hash of a key gets into the store: keys of one account have its limit between them.
             door = _key(endpoint.model_copy(update={"api_key": None}), _DOOR)
-            shared = SharedRate(partial(self._lease, door), endpoint.requests_per_minute).take
+            shared = SharedRate(partial(self.lease, door), endpoint.requests_per_minute).take
         limit = RateLimit(
             Copies(each) if len(each) > 1 else each[0],
             endpoint.max_connections or 1,
@@ -166,23 +156,23 @@ class Providers:
             gate=gate_for(_key(endpoint, _DOOR)),
             shared=shared,
         )
-        budget = BudgetGuard(
-            limit,
-            self.budget,
-            most=size.most,
-            price=price,
-            model=endpoint.model or "",
-            ledger=self._replies,
-        )
+        budget = BudgetGuard(limit, self.budget, most=size.most, price=price, ledger=self.replies)
         retry = Retry(
             budget,
             max_tries=(endpoint.max_retries or 0) + 1,
-            max_minutes=self._limits.max_minutes,
+            max_minutes=self.limits.max_minutes,
         )
         room = size.room(endpoint.model or "")
         fits = retry if room is None else ContextGuard(retry, counter=size.counter, room=room)
-        replay = Replay(fits, self._replies, price=price, batched=self._batched)
-        self._stacks[key] = _Stack(replay, retry, budget, limit)
+        self._stacks[key] = Stack(
+            fits,
+            self.replies,
+            price=price,
+            batched=self.batched,
+            retry=retry,
+            budget=budget,
+            limit=limit,
+        )
         return self._stacks[key]
 
     def _one(self, endpoint: Endpoint) -> Provider:
@@ -194,10 +184,10 @@ class Providers:
         base_url = endpoint.base_url or ""
         checked_base_url(base_url.replace("{port}", "80"))
         key = _key(endpoint, frozenset({"base_url", "server"}))
-        if key not in self._servers:
-            self._servers[key] = LocalServer(endpoint.server, base_url, endpoint.api_key)
+        if key not in self.servers:
+            self.servers[key] = LocalServer(endpoint.server, base_url, endpoint.api_key)
         return WithServer(
-            self._servers[key],
+            self.servers[key],
             lambda address: make(endpoint.model_copy(update={"base_url": address})),
         )
 

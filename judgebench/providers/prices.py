@@ -69,52 +69,30 @@ class PriceTable:
             },
         )
 
-    def price(
-        self,
-        provider: str,
-        model: str,
-        *,
-        base_url: str | None = None,
-        own_server: bool = False,
-    ) -> Price | None:
-        """The price of a model; None where nobody knows it.
-
-        A model of the table costs what the table says wherever it is reached. Otherwise what runs
-        on this machine costs nothing (`LOCAL`): models loaded here, a server that the run starts,
-        and any address on loopback. What goes by the name of a paid model there (``gpt-4o``,
-        ``openai/gpt-4o``) is taken for a gateway to it, and costs the same, as it does for a
-        library that speaks to many.
-
-        A dated snapshot without an entry costs what its family does. Nothing else is guessed from
-        a name: ``gpt-5-pro`` costs twelve times what ``gpt-5`` does.
-
-        Parameters
-        ----------
-        provider
-            Name of the provider's module.
-        own_server
-            Whether the run starts the server itself.
-        """
-        if (found := found_or_family(self.models.get(provider, {}), model)) is not None:
-            return found
-        if own_server or provider in _ON_THIS_MACHINE:
-            return LOCAL
-        here = is_loopback(urlsplit(base_url or "").hostname)
-        if not here and provider not in _SELLS_OTHERS:
-            return None
-        name = model.rpartition("/")[2]
-        prices = (found_or_family(known, name) for known in self.models.values())
-        return next((price for price in prices if price is not None), LOCAL if here else None)
-
 
 def price_of(endpoint: Endpoint) -> Price | None:
-    """What the suite states, or the table knows; None where the price is not known."""
-    known = PriceTable.load().price(
-        endpoint.provider or "",
-        endpoint.model or "",
-        base_url=endpoint.base_url,
-        own_server=endpoint.server is not None,
-    )
+    """What the suite states, or the table knows; None where nobody knows the price.
+
+    A model of the table costs what the table says wherever it is reached. Otherwise what runs on
+    this machine costs nothing (`LOCAL`): models loaded here, a server that the run starts, and any
+    address on loopback. What goes by the name of a paid model there (``gpt-4o``,
+    ``openai/gpt-4o``) is taken for a gateway to it, and costs the same, as it does for a library
+    that speaks to many.
+
+    A dated snapshot without an entry costs what its family does. Nothing else is guessed from a
+    name: ``gpt-5-pro`` costs twelve times what ``gpt-5`` does.
+    """
+    provider, model = endpoint.provider or "", endpoint.model or ""
+    models = PriceTable.load().models
+    known = found_or_family(models.get(provider, {}), model)
+    if known is None and (endpoint.server is not None or provider in _ON_THIS_MACHINE):
+        known = LOCAL
+    elif known is None:
+        here = is_loopback(urlsplit(endpoint.base_url or "").hostname)
+        name = model.rpartition("/")[2]
+        every = models.values() if here or provider in _SELLS_OTHERS else ()
+        prices = (found_or_family(its, name) for its in every)
+        known = next((one for one in prices if one is not None), LOCAL if here else None)
     return known if endpoint.price is None else Price(**dict(endpoint.price)).beside(known)
 
 

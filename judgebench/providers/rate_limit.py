@@ -91,7 +91,9 @@ class RateLimit:
         self._first = asyncio.Lock()
         self._first_is_back = False
         self._refused: CallError | None = None
-        self.gate.join(self)
+        with self.gate.line.lock:
+            self.gate.members.add(self)
+            self.gate.set_limits()
 
     async def complete(self, request: Request) -> Reply:
         """One call, once there is room for it; raises `WindingDownError` after `wind_down`."""
@@ -147,7 +149,10 @@ class RateLimit:
 
     async def close(self) -> None:
         """Take this run's limits back. Calls under way may still leave."""
-        self.gate.part(self)
+        with self.gate.line.lock:
+            self.gate.members.discard(self)
+            if self.gate.members:
+                self.gate.set_limits()
         await self._inner.close()
 
     def wind_down(self) -> None:
@@ -182,22 +187,12 @@ class Gate:
     """Calls that may be under way at once; a part of one does not count."""
     tokens: Bucket | None = None
     """None where nobody limits tokens here, so that they need not be counted."""
-    _members: weakref.WeakSet[RateLimit] = field(default_factory=weakref.WeakSet)
+    members: weakref.WeakSet[RateLimit] = field(default_factory=weakref.WeakSet)
+    """Those whose limits hold; whoever comes or goes holds the line's lock, and then sets them."""
     _most: float = math.inf
     _inside: int = 0
     _paused_until: float = -math.inf
     _requests: Bucket | None = None
-
-    def join(self, member: RateLimit) -> None:
-        with self.line.lock:
-            self._members.add(member)
-            self._set_limits()
-
-    def part(self, member: RateLimit) -> None:
-        with self.line.lock:
-            self._members.discard(member)
-            if self._members:
-                self._set_limits()
 
     def take(self, member: RateLimit, tokens: int) -> float:
         """Enter if that is possible now: 0, else after how many seconds it may be.
@@ -255,17 +250,18 @@ class Gate:
             if self.line.waiting:
                 self.line.look_again()
 
-    def _set_limits(self) -> None:
+    def set_limits(self) -> None:
         """The lowest of each, keeping what was learned of overload and what this minute took."""
         before, now = self._most, self.clock()
-        self._most = min(member.max_connections for member in self._members)
+        self._most = min(member.max_connections for member in self.members)
         cut = self.allowed < before
         self.allowed = min(self.allowed, self._most) if cut else float(self._most)
-        requests = (member.requests_per_minute for member in self._members)
-        tokens = (member.tokens_per_minute for member in self._members)
+        requests = (member.requests_per_minute for member in self.members)
+        tokens = (member.tokens_per_minute for member in self.members)
         self._requests = _adjusted(self._requests, requests, now)
         self.tokens = _adjusted(self.tokens, tokens, now)
-        self.line.look_again()
+        if self.line.waiting:
+            self.line.look_again()
 
 
 class Bucket:

@@ -6,7 +6,6 @@ Also where one judge took another's place: the break that boards and nights show
 from __future__ import annotations
 
 import math
-import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -39,6 +38,7 @@ from judgebench.metrics.judge_change import Bridge
 from judgebench.metrics.measures import Balance, group_names
 from judgebench.metrics.scores import with_parts
 from judgebench.metrics.verdict_table import CHOOSES, SPARSE
+from judgebench.plain_text import day
 from judgebench.records import CONFIDENCES, BatchState, Item, JsonObject, RunManifest
 from judgebench.reports.answer_flags import (
     NO_MARKS,
@@ -93,8 +93,7 @@ class Replacement:
     @property
     def line(self) -> str:
         """A line below a board."""
-        day = time.strftime("%Y-%m-%d", time.gmtime(self.at))
-        return f"the judge was replaced on {day}: {self.words}"
+        return f"the judge was replaced on {day(self.at)}: {self.words}"
 
     def record(self) -> JsonObject:
         """What a manifest keeps."""

@@ -48,12 +48,11 @@ from judgebench.reports.document import Report, Rows, Table, column, json_field,
 from judgebench.reports.estimates import p_text
 from judgebench.reports.gate_result import in_words
 from judgebench.reports.gate_unchanged import basis_of, unchanged
+from judgebench.reports.length_calibrations import calibrated, pair_at_equal_length
 from judgebench.reports.model_pairs import (
     BY_TURN,
     METRICS,
     PairData,
-    calibrated,
-    pair_at_equal_length,
 )
 from judgebench.reports.pair_tests import (
     DIFFERENCES,

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from functools import cache
 from itertools import chain, zip_longest
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from judgebench.columns import grouped, latest
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.registry import OF_VERDICTS
 from judgebench.metrics.verdict_table import verdict_values
+from judgebench.plain_text import day
 from judgebench.records import CONFIDENCES, HUMAN, JudgeSpec, Unreadable, Verdict, VerdictSlot
 from judgebench.reports.boards import BenchmarkRef, benchmark_ref
 from judgebench.reports.document import (
@@ -38,17 +39,15 @@ from judgebench.store import Store
 from judgebench.store.catalog import StoredJudge
 from judgebench.store.read import PINNED, StoredAnchors
 
+if TYPE_CHECKING:
+    from judgebench.reports.model_pairs import PairData
+
 ANSWERS = 100
 """How many answers are pinned unless somebody says otherwise."""
 
 _Said = Mapping[VerdictSlot, tuple[bytes, Verdict]]
 _Answer = tuple[bytes, bytes, str]
 """Model, opponent (empty without one) and item."""
-
-
-def day(at: float) -> str:
-    """A time in seconds as its day in UTC."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +171,10 @@ class JudgeDrift(OfBenchmark):
         )
 
 
+DriftOf: TypeAlias = Callable[[str], JudgeDrift | None]
+"""What the anchors of a judge, as it is shown, say; None where it has none on a benchmark."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftReport(Report):
     """All anchors of a store, those pinned last of each judge and benchmark."""
@@ -265,14 +268,20 @@ def drift_report(store: Store) -> DriftReport:
     )
 
 
-def judge_drift(store: Store, which: BenchmarkRef, judge_id: str) -> JudgeDrift | None:
-    """What the anchors of a judge on a benchmark say; None where none are pinned."""
-    its = [
-        one
-        for one in store.anchors()
-        if (one.benchmark, one.version, one.judge_id) == (which.name, which.version, judge_id)
-    ]
-    return _drift_of(store, which, its[-1]) if its else None
+def drifts_of(data: PairData) -> DriftOf:
+    """What the anchors of each judge of a benchmark say; each is looked at once."""
+
+    @cache
+    def found(judge: str) -> JudgeDrift | None:
+        which, judge_id = data.which, data.judge_id(judge)
+        its = [
+            one
+            for one in data.board.store.anchors()
+            if (one.benchmark, one.version, one.judge_id) == (which.name, which.version, judge_id)
+        ]
+        return _drift_of(data.board.store, which, its[-1]) if its else None
+
+    return found
 
 
 def _drift_of(store: Store, which: BenchmarkRef, anchors: StoredAnchors) -> JudgeDrift:

@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
-from judgebench.errors import UsageError
+from judgebench.errors import UsageError, unknown_name
+from judgebench.metrics.accuracy import ACCURACY
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.paired import (
     VIEWS,
@@ -32,14 +33,14 @@ from judgebench.metrics.paired import (
 )
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.win_rate import LENGTH_CONTROLLED, WEIGHTED, WIN_RATE
-from judgebench.plain_text import counted
+from judgebench.plain_text import counted, day
 from judgebench.reports import estimates
 from judgebench.reports.agreement import agreement_report
 from judgebench.reports.board_data import IMPORTED
 from judgebench.reports.board_warnings import cut_short
 from judgebench.reports.confidence_data import PairConfidences
 from judgebench.reports.corrected import corrected_models
-from judgebench.reports.drift import JudgeDrift, day
+from judgebench.reports.drift import DriftOf, JudgeDrift, drifts_of
 from judgebench.reports.gate_policy import GateTest, OtherStack, Policy
 from judgebench.reports.gate_result import Alarm, Confirmation, GateReport, GateResult
 from judgebench.reports.gate_unchanged import (
@@ -48,11 +49,11 @@ from judgebench.reports.gate_unchanged import (
     too_little_there,
     unchanged,
 )
+from judgebench.reports.length_calibrations import calibrated, pair_at_equal_length
 from judgebench.reports.model_pairs import (
     BY_TURN,
+    METRICS,
     PairData,
-    board_meant,
-    pair_at_equal_length,
 )
 from judgebench.reports.pair_tests import PairQuestion, Unchanged
 from judgebench.reports.slide import SlideReport, policy_slide
@@ -130,19 +131,21 @@ def _slides(asked: Sequence[Question], policy: Policy, candidate: str) -> list[S
     for place, (key, one) in enumerate(zip(keys, asked, strict=True)):
         if key not in found:
             slide = partial(policy_slide, one.data, policy, place, one.two, candidate)
-            found[key] = None if one.asked.corrected else slide()  # labels are of one night
+            board = one.kind, one.pair.judge
+            # Labels are of one night.
+            found[key] = None if one.asked.corrected else slide(board, one.drift)
     return [found[key] for key in keys]
 
 
 def _questions(store: Store, candidate: str, baseline: str, policy: Policy) -> list[Question]:
     """The tests, computed; a benchmark is read once, and what is asked twice is computed once."""
-    read: dict[str, tuple[PairData, tuple[str, str]]] = {}
+    read: dict[str, tuple[PairData, tuple[str, str], DriftOf]] = {}
     computed: dict[tuple[object, ...], Question] = {}
     asked = []
     for test in policy.tests:
         if test.benchmark not in read:
             data = PairData(store, test.benchmark)
-            read[test.benchmark] = data, data.two(candidate, baseline)
+            read[test.benchmark] = data, data.two(candidate, baseline), drifts_of(data)
         same = (
             test.benchmark, test.judge, test.metric, test.confidence, test.head_to_head,
             test.opponent, test.stack_tolerance, test.corrected,
@@ -153,7 +156,9 @@ def _questions(store: Store, candidate: str, baseline: str, policy: Policy) -> l
     return asked
 
 
-def question(data: PairData, two: tuple[str, str], test: GateTest, policy: Policy) -> Question:
+def question(
+    data: PairData, two: tuple[str, str], drift_of: DriftOf, test: GateTest, policy: Policy
+) -> Question:
     """Compute one test of a policy.
 
     Parameters
@@ -165,7 +170,7 @@ def question(data: PairData, two: tuple[str, str], test: GateTest, policy: Polic
     """
     metric, _, group = (test.metric or "").partition("/")
     asked = partial(
-        Question, data=data, two=two, asked=test, policy=policy,
+        Question, data=data, two=two, asked=test, policy=policy, drift_of=drift_of,
         stacks=data.other_stack(two, test.stack_tolerance),
     )  # fmt: skip
     kind: BoardKind | None
@@ -203,6 +208,96 @@ def question(data: PairData, two: tuple[str, str], test: GateTest, policy: Polic
     return found
 
 
+def board_meant(
+    data: PairData, two: tuple[str, str], test: GateTest, metric: str
+) -> tuple[BoardKind, str]:
+    """The board on which both models stand that a test is about, and its judge.
+
+    Parameters
+    ----------
+    metric
+        As the test names it, without a group; empty where it names none.
+
+    Raises
+    ------
+    UsageError
+        Where there is none, or several, naming those there are.
+    """
+    direct = test.head_to_head
+    boards = data.heads_of(two) if direct else data.judges_of(two)
+    if metric in data.which.report.rates:
+        metric = ACCURACY  # their board is that of labels
+    if metric and metric not in METRICS:
+        unknown = unknown_name("metric of a gate", metric, METRICS)
+        raise UsageError(f"{data.which}: {unknown}")
+    if metric == WEIGHTED and data.which.weighted is None:
+        raise UsageError(
+            f"{data.which} has no weighted win rate: that is of benchmarks whose judges say how "
+            "clear a win is, such as arena_hard"
+        )
+    controlled = metric == LENGTH_CONTROLLED
+    metric = WIN_RATE if metric in (LENGTH_CONTROLLED, WEIGHTED) else metric
+    fitting = [
+        (kind, judge)
+        for kind, judge in boards
+        if (not metric or kind.metric.name == metric)
+        and (test.judge is None or judge == test.judge)
+        and test.opponent in (None, kind.opponent)
+    ]
+    fitting = (calibrated(data, fitting) if controlled else []) or fitting
+    if len(fitting) == 1:
+        return fitting[0]
+    if (
+        not fitting
+        and not direct
+        and (newer := _judged_otherwise(data, two, test, metric)) is not None
+    ):
+        return newer
+    several = len({kind.opponent for kind, _ in boards}) > 1
+    said = ", ".join(_said(kind, judge, several=several) for kind, judge in boards) or "nobody"
+    if not fitting:
+        who = f"{test.judge} has not" if test.judge else "no judge has"
+        if direct:
+            raise UsageError(
+                f"{data.which}: {who} compared "
+                f"{two[0]} with {two[1]}; a run with baseline: {two[1]} and "
+                f"orders: both does; these have: {said}"
+            )
+        raise UsageError(
+            f"{data.which}: {who} judged both "
+            f"{' and '.join(two)}{f' by {metric}' if metric else ''}"
+            f"{f' against {test.opponent}' if test.opponent else ''}; these have: {said}"
+        )
+    raise UsageError(
+        f"{data.which}: several boards have both {' and '.join(two)}; say which "
+        f"judge{', opponent' if several else ''} and metric are meant: {said}"
+    )
+
+
+def _said(kind: BoardKind, judge: str, *, several: bool) -> str:
+    """A board by its judge and metric, and where others differ in it by its opponent."""
+    against = f" against {kind.opponent}" if several and kind.opponent else ""
+    return f"{judge} ({kind.metric.name}{against})"
+
+
+def _judged_otherwise(
+    data: PairData, two: tuple[str, str], test: GateTest, metric: str
+) -> tuple[BoardKind, str] | None:
+    """The candidate's board by the named judge, where the baseline was judged by an older one.
+
+    A judge that was changed under its name is another judge: the test stays open.
+    """
+    names = {judge.id: judge.names for judge in data.board.store.judges()}
+    of_name = {
+        shown for one, shown in data.board.judges.items() if test.judge in names.get(one, ())
+    }
+    for kind, seen in data.seen.items():
+        both = [[j for j in sorted(of_name) if (j, model) in seen] for model in two]
+        if all(both) and (not metric or kind.metric.name == metric):
+            return kind, both[0][0]
+    return None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Question(PairQuestion):
     """One test of a policy, computed; decided when the others are known.
@@ -218,6 +313,7 @@ class Question(PairQuestion):
     asked: GateTest
     policy: Policy
     stacks: OtherStack | None
+    drift_of: DriftOf
     kind: BoardKind | None = None
     nights: OtherNights = field(default_factory=OtherNights)
     fresh: Callable[[], PairedModels] | None = None
@@ -283,6 +379,11 @@ class Question(PairQuestion):
             max_drop=asked.max_drop, strict_drop=asked.strict_drop, min_n=asked.min_n,
             floor=self.floor,
         )  # fmt: skip
+
+    @property
+    def drift(self) -> JudgeDrift | None:
+        """What the anchors of its judge say."""
+        return self.drift_of(self.pair.judge)
 
     @cached_property
     def floor(self) -> float:
@@ -416,7 +517,7 @@ class Question(PairQuestion):
         about = {"benchmark": str(self.data.which), "judge": self.pair.judge}
         if (served := self.data.judge_changed(self.pair.judge, self.two)) is not None:
             yield Alarm(kind="served_model", text=served, **about)
-        if (drift := self.data.drift(self.pair.judge)) is None:
+        if (drift := self.drift) is None:
             return
         if drift.served_alarm is not None:
             yield Alarm(kind="served_model", text=drift.served_alarm, **about)
@@ -430,14 +531,13 @@ class Question(PairQuestion):
             return f"judge changed: {', '.join(strangers)} served replies, and may not"
         if (changed := self.data.judge_changed(judge, self.two)) is not None:
             return changed
-        drift = self.data.drift(judge)
-        if drift is not None and drift.alarm is not None:
-            return f"judge changed: {drift.alarm}"
-        return self._anchors_not_asked(drift) if self.asked.fresh_anchors else None
+        if self.drift is not None and self.drift.alarm is not None:
+            return f"judge changed: {self.drift.alarm}"
+        return self._anchors_not_asked() if self.asked.fresh_anchors else None
 
-    def _anchors_not_asked(self, drift: JudgeDrift | None) -> str | None:
+    def _anchors_not_asked(self) -> str | None:
         """That nobody knows whether the judge changed, where the policy wants it to be known."""
-        judge = self.pair.judge
+        judge, drift = self.pair.judge, self.drift
         if drift is None:
             return f"{judge} has no anchors here, and the policy asks for them"
         last = drift.looks[-1].at if drift.looks else drift.pinned_at

@@ -39,7 +39,7 @@ from judgebench.metrics.verdict_spread import average_nights, head_spreads, repe
 from judgebench.metrics.win_rate import WEIGHTED
 from judgebench.plain_text import counted, printable, too_few_items
 from judgebench.reports.boards import where
-from judgebench.reports.gate_policy import ChosenTest, Policy
+from judgebench.reports.gate_policy import LEAST_DROP, MOST_DROP, ChosenTest, Policy
 from judgebench.reports.gate_unchanged import LEAST_ITEMS, too_little_there
 from judgebench.reports.model_pairs import PairData
 from judgebench.reports.pair_tests import percent
@@ -261,9 +261,6 @@ def _of_heads(data: PairData, kind: BoardKind, judge: str, two: tuple[str, str])
         unit=pair.unit,
     )
 
-
-LEAST_DROP, MOST_DROP = 2.0, 6.0
-"""Points of the scale between which the allowed drop is chosen where nobody states one."""
 
 LEAST_SUGGESTED = 0.5
 """Points of the scale: a smaller drop is no question for a judge."""

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import math
 import shlex
-import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from shlex import quote
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,19 +28,28 @@ from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.length_controlled import (
     LengthCalibration,
     LengthComparisons,
+    at_equal_length,
     compared,
     compat,
     exact,
     from_json,
 )
 from judgebench.metrics.length_controlled import to_json as numbers
+from judgebench.metrics.paired import PairedModels, PairedTests, compare
 from judgebench.metrics.ranked_rows import Places, Standing, ranks
 from judgebench.metrics.win_rate import AS_PUBLISHED, LENGTH_CONTROLLED, PERCENT, WIN_RATE
-from judgebench.plain_text import few
+from judgebench.plain_text import day, few
 from judgebench.records import Estimate
 from judgebench.reports.board import LengthControl, RankedBoard
 from judgebench.reports.board_data import BoardData
-from judgebench.reports.boards import Columns, benchmark_ref, described, find_judges, find_model
+from judgebench.reports.boards import (
+    Columns,
+    benchmark_ref,
+    described,
+    find_judges,
+    find_model,
+    where,
+)
 from judgebench.reports.document import (
     OfBenchmark,
     Report,
@@ -58,6 +66,9 @@ from judgebench.stats.length_calibration import Calibration, fit_difficulty
 from judgebench.stats.length_control import CANDIDATES, Anchors
 from judgebench.store import Store
 from judgebench.store.read import StoredCalibration
+
+if TYPE_CHECKING:
+    from judgebench.reports.model_pairs import PairData
 
 Floats = NDArray[np.float64]
 
@@ -147,12 +158,69 @@ class Calibrations:
         )
 
 
+def calibrated(
+    data: PairData, boards: Sequence[tuple[BoardKind, str]]
+) -> list[tuple[BoardKind, str]]:
+    """Those of some boards of comparisons that have a calibration."""
+    return [
+        (kind, judge) for kind, judge in boards if not isinstance(_held(data, kind, judge), str)
+    ]
+
+
+def pair_at_equal_length(
+    data: PairData,
+    kind: BoardKind,
+    judge: str,
+    two: tuple[str, str],
+    *,
+    alpha: float,
+) -> tuple[PairedModels, PairedTests]:
+    """The length-controlled win rates of two models on one board of comparisons.
+
+    Of a judge that has judged one of them only there is nothing to compare, calibrated or not.
+
+    Raises
+    ------
+    UsageError
+        Where no calibration holds for this judge and opponent, in the words of the board.
+    """
+    assert kind.opponent is not None
+    pair = data.pair(kind, judge, two, None).by_question
+    if pair.why_not is not None:
+        return replace(pair, metric=LENGTH_CONTROLLED), compare(pair, alpha=alpha)
+    held = _held(data, kind, judge)
+    if isinstance(held, str):
+        raise UsageError(f"{data.which}: no length-controlled win rate: {held}")
+    verdicts = data.board.verdicts[kind]
+    who = zip(verdicts["judge"], verdicts["model"], strict=True)
+    return at_equal_length(
+        pair,
+        where(verdicts, (one == judge and model in two for one, model in who)),
+        kind.opponent,
+        two,
+        lengths=data.board.lengths,
+        calibration=held,
+        alpha=alpha,
+        intervals=Intervals(level=1.0 - 2.0 * alpha),
+    )
+
+
+def _held(data: PairData, kind: BoardKind, judge: str) -> LengthCalibration | str:
+    """The calibration of a board, or why there is none."""
+    assert kind.opponent is not None
+    opponent = data.board.model_ids[kind.opponent]
+    held = Calibrations(data.board).holds(data.judge_id(judge), opponent)
+    return held or (
+        f"no calibration for this judge and baseline; `judgebench calibrate-length "
+        f"{data.which.name} --judge {quote(judge)} --baseline {quote(kind.opponent)}` fits one"
+    )
+
+
 def in_words(stored: StoredCalibration) -> str:
     """Which calibration of the store it is."""
-    day = time.strftime("%Y-%m-%d", time.gmtime(stored.at))
     return (
-        f"one of this store ({stored.id}, {day}), fitted on {len(stored.models)} models; "
-        f"{reliability_in_words(float(stored.content['reliability']))}"
+        f"one of this store ({stored.id}, {day(stored.at)}), fitted on {len(stored.models)} "
+        f"models; {reliability_in_words(float(stored.content['reliability']))}"
     )
 
 

@@ -10,10 +10,9 @@ of its own (`judgebench baseline set`).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from functools import cache, cached_property
-from shlex import quote
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -21,15 +20,11 @@ import numpy as np
 from judgebench.columns import counted, marked, select_rows
 from judgebench.config import Panel
 from judgebench.errors import UsageError, nearest, unknown_name
-from judgebench.metrics.accuracy import ACCURACY, NO_ONE_NUMBER, of_rate
+from judgebench.metrics.accuracy import NO_ONE_NUMBER, of_rate
 from judgebench.metrics.board_kinds import BoardKind
-from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.length_controlled import LengthCalibration, at_equal_length
 from judgebench.metrics.measures import TURN, by_turn, group_names
 from judgebench.metrics.paired import (
     PairedModels,
-    PairedTests,
-    compare,
     compared_directly,
     head_to_head,
     paired_models,
@@ -38,19 +33,16 @@ from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.registry import VERDICT_METRICS, sign_of
 from judgebench.metrics.scores import DIMENSION, WHY, of_part, with_parts
 from judgebench.metrics.verdict_spread import average_nights
-from judgebench.metrics.win_rate import LENGTH_CONTROLLED, WEIGHTED, WIN_RATE
+from judgebench.metrics.win_rate import LENGTH_CONTROLLED, WEIGHTED
 from judgebench.records import JudgeSpec
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.boards import (
     Columns,
     benchmark_ref,
     renamed,
-    where,
     with_units,
 )
-from judgebench.reports.drift import JudgeDrift, judge_drift
-from judgebench.reports.gate_policy import TOLERANCE, Answering, GateTest, OtherStack, other_stack
-from judgebench.reports.length_calibrations import Calibrations
+from judgebench.reports.gate_policy import TOLERANCE, Answering, OtherStack, other_stack
 from judgebench.reports.runs import run_ref
 from judgebench.reports.versions import model_called, models_named, newest_first, newest_model
 from judgebench.store import Store
@@ -376,15 +368,6 @@ class PairData:
         its = self.judge_id(judge)
         return None if its is None else self.board.spec_of[its]
 
-    def drift(self, judge: str) -> JudgeDrift | None:
-        """What the judge's anchors say; None where it has none here."""
-        its = self.judge_id(judge)
-        return None if its is None else self._drift(its)
-
-    @cached_property
-    def _drift(self) -> Callable[[str], JudgeDrift | None]:
-        return cache(lambda judge: judge_drift(self.board.store, self.which, judge))
-
     def judged_at(self, judge: str, model: str) -> float:
         """When the judge's newest verdict on a model was given, in seconds; nan without any."""
         about, judged = (self.judge_id(judge), self.board.model_ids[model]), self.board.judged_at
@@ -428,154 +411,3 @@ def _as_figure(pair: PairedModels, figure: str) -> PairedModels:
         best=best,
         own=None if pair.own is None else -pair.own,
     )
-
-
-# which board is meant, and at equal length -------------------------------------------------------
-
-
-def calibrated(
-    data: PairData, boards: Sequence[tuple[BoardKind, str]]
-) -> list[tuple[BoardKind, str]]:
-    """Those of some boards of comparisons that have a calibration."""
-    return [
-        (kind, judge) for kind, judge in boards if not isinstance(_held(data, kind, judge), str)
-    ]
-
-
-def pair_at_equal_length(
-    data: PairData,
-    kind: BoardKind,
-    judge: str,
-    two: tuple[str, str],
-    *,
-    alpha: float,
-) -> tuple[PairedModels, PairedTests]:
-    """The length-controlled win rates of two models on one board of comparisons.
-
-    Of a judge that has judged one of them only there is nothing to compare, calibrated or not.
-
-    Raises
-    ------
-    UsageError
-        Where no calibration holds for this judge and opponent, in the words of the board.
-    """
-    assert kind.opponent is not None
-    pair = data.pair(kind, judge, two, None).by_question
-    if pair.why_not is not None:
-        return replace(pair, metric=LENGTH_CONTROLLED), compare(pair, alpha=alpha)
-    held = _held(data, kind, judge)
-    if isinstance(held, str):
-        raise UsageError(f"{data.which}: no length-controlled win rate: {held}")
-    verdicts = data.board.verdicts[kind]
-    who = zip(verdicts["judge"], verdicts["model"], strict=True)
-    return at_equal_length(
-        pair,
-        where(verdicts, (one == judge and model in two for one, model in who)),
-        kind.opponent,
-        two,
-        lengths=data.board.lengths,
-        calibration=held,
-        alpha=alpha,
-        intervals=Intervals(level=1.0 - 2.0 * alpha),
-    )
-
-
-def _held(data: PairData, kind: BoardKind, judge: str) -> LengthCalibration | str:
-    """The calibration of a board, or why there is none."""
-    assert kind.opponent is not None
-    opponent = data.board.model_ids[kind.opponent]
-    held = Calibrations(data.board).holds(data.judge_id(judge), opponent)
-    return held or (
-        f"no calibration for this judge and baseline; `judgebench calibrate-length "
-        f"{data.which.name} --judge {quote(judge)} --baseline {quote(kind.opponent)}` fits one"
-    )
-
-
-def board_meant(
-    data: PairData, two: tuple[str, str], test: GateTest, metric: str
-) -> tuple[BoardKind, str]:
-    """The board on which both models stand that a test is about, and its judge.
-
-    Parameters
-    ----------
-    metric
-        As the test names it, without a group; empty where it names none.
-
-    Raises
-    ------
-    UsageError
-        Where there is none, or several, naming those there are.
-    """
-    direct = test.head_to_head
-    boards = data.heads_of(two) if direct else data.judges_of(two)
-    if metric in data.which.report.rates:
-        metric = ACCURACY  # their board is that of labels
-    if metric and metric not in METRICS:
-        unknown = unknown_name("metric of a gate", metric, METRICS)
-        raise UsageError(f"{data.which}: {unknown}")
-    if metric == WEIGHTED and data.which.weighted is None:
-        raise UsageError(
-            f"{data.which} has no weighted win rate: that is of benchmarks whose judges say how "
-            "clear a win is, such as arena_hard"
-        )
-    controlled = metric == LENGTH_CONTROLLED
-    metric = WIN_RATE if metric in (LENGTH_CONTROLLED, WEIGHTED) else metric
-    fitting = [
-        (kind, judge)
-        for kind, judge in boards
-        if (not metric or kind.metric.name == metric)
-        and (test.judge is None or judge == test.judge)
-        and test.opponent in (None, kind.opponent)
-    ]
-    fitting = (calibrated(data, fitting) if controlled else []) or fitting
-    if len(fitting) == 1:
-        return fitting[0]
-    if (
-        not fitting
-        and not direct
-        and (newer := _judged_otherwise(data, two, test, metric)) is not None
-    ):
-        return newer
-    several = len({kind.opponent for kind, _ in boards}) > 1
-    said = ", ".join(_said(kind, judge, several=several) for kind, judge in boards) or "nobody"
-    if not fitting:
-        who = f"{test.judge} has not" if test.judge else "no judge has"
-        if direct:
-            raise UsageError(
-                f"{data.which}: {who} compared "
-                f"{two[0]} with {two[1]}; a run with baseline: {two[1]} and "
-                f"orders: both does; these have: {said}"
-            )
-        raise UsageError(
-            f"{data.which}: {who} judged both "
-            f"{' and '.join(two)}{f' by {metric}' if metric else ''}"
-            f"{f' against {test.opponent}' if test.opponent else ''}; these have: {said}"
-        )
-    raise UsageError(
-        f"{data.which}: several boards have both {' and '.join(two)}; say which "
-        f"judge{', opponent' if several else ''} and metric are meant: {said}"
-    )
-
-
-def _said(kind: BoardKind, judge: str, *, several: bool) -> str:
-    """A board by its judge and metric, and where others differ in it by its opponent."""
-    against = f" against {kind.opponent}" if several and kind.opponent else ""
-    return f"{judge} ({kind.metric.name}{against})"
-
-
-def _judged_otherwise(
-    data: PairData, two: tuple[str, str], test: GateTest, metric: str
-) -> tuple[BoardKind, str] | None:
-    """The candidate's board by the named judge, where the baseline was judged by an older one.
-
-    A judge that was changed under its name is another judge: the test stays open.
-    """
-    names = {judge.id: judge.names for judge in data.board.store.judges()}
-    of_name = {
-        shown for one, shown in data.board.judges.items() if test.judge in names.get(one, ())
-    }
-    for kind, seen in data.seen.items():
-        both = [[j for j in sorted(of_name) if (j, model) in seen] for model in two]
-        if all(both) and (not metric or kind.metric.name == metric):
-            return kind, both[0][0]
-    return None

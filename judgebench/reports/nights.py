@@ -19,7 +19,7 @@ from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.registry import metric
 from judgebench.metrics.win_rate import WEIGHTED
-from judgebench.plain_text import counted
+from judgebench.plain_text import counted, day
 from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.board_data import REPLACED, Replacement, replacements
@@ -36,7 +36,7 @@ from judgebench.reports.document import (
     json_field,
     table,
 )
-from judgebench.reports.drift import JudgeDrift, day
+from judgebench.reports.drift import JudgeDrift, drifts_of
 from judgebench.reports.gate import decide_tests, question
 from judgebench.reports.gate_policy import GateTest, Policy
 from judgebench.reports.gate_result import GateResult
@@ -387,7 +387,7 @@ def nights(
         raise UsageError(f"{benchmark}@{version}: this judge has judged no model called {name!r}")
     its = every[name]
     baselines = store.baselines(benchmark, version)
-    data = _AsOf(
+    data = PairData(
         store,
         f"{benchmark}@{version}",
         {one.model_id for one in its} | {one.model_id for one in baselines},
@@ -454,7 +454,7 @@ def nights(
         against=against,
         policy=gate.policy,
         nights=tuple(found),
-        drift=data.drift(judge),
+        drift=gate.drift_of(judge),
         slide=slide,
         replaced=tuple(
             one for one in replacements(store.runs(), benchmark, version) if one.concerns(judge_id)
@@ -520,23 +520,12 @@ def _changed(before: DecidedNight, served: Sequence[str], stacks: Sequence[str])
     )
 
 
-class _AsOf(PairData):
-    """As it was on a night: a judge that drifted later had not drifted yet."""
-
-    now = math.inf
-
-    def drift(self, judge: str) -> JudgeDrift | None:
-        found = super().drift(judge)
-        drifted_later = found is not None and self.now < found.alarm_since < math.inf
-        return None if drifted_later else found
-
-
 class _Gate:
     """Two models of a board at a time, by the usual policy."""
 
     def __init__(
         self,
-        data: _AsOf,
+        data: PairData,
         judge: str,
         stated: Policy | None,
         share: float | None,
@@ -544,6 +533,7 @@ class _Gate:
     ) -> None:
         self._data, self._judge, self._share = data, judge, share
         self._stated, self._alpha = stated, alpha
+        self.drift_of, self._now = drifts_of(data), math.inf
         self.policy: Policy | None = None
         self.margin_source = ""
 
@@ -564,19 +554,25 @@ class _Gate:
     def decided(self, night: Night, baseline: str) -> tuple[GateResult | None, str | None]:
         """What a gate says; or None, and why it says nothing."""
         models = self._data.board.models
-        self._data.now = night.last
+        self._now = night.last
         try:
             if baseline not in models:
                 raise UsageError(f"{baseline} has no answers and no verdicts on this benchmark")
             two = models[night.model_id], models[baseline]
             policy = self.policy or self._usual(two)
-            asked = question(self._data, two, policy.tests[0], policy)
+            asked = question(self._data, two, self._as_of, policy.tests[0], policy)
             self.policy = policy
             return decide_tests([asked], policy)[0], None
         except UsageError as error:
             return None, str(error)
         finally:
-            self._data.now = math.inf
+            self._now = math.inf
+
+    def _as_of(self, judge: str) -> JudgeDrift | None:
+        """As it was on a night: a judge that drifted later had not drifted yet."""
+        found = self.drift_of(judge)
+        drifted_later = found is not None and self._now < found.alarm_since < math.inf
+        return None if drifted_later else found
 
     def slide(self, its: Sequence[Night], fixed: FixedBaseline | None) -> SlideReport | None:
         """What all nights since a fixed baseline say together."""
@@ -592,7 +588,14 @@ class _Gate:
         since = each_once(its, its[-1].model_id, fixed)
         alpha = self._alpha if self._stated is None else self._stated.alpha
         return slide_report(
-            self._data, kind, self._judge, fixed, since, test, threshold=1.0 / alpha
+            self._data,
+            kind,
+            self._judge,
+            fixed,
+            since,
+            test,
+            drift=self.drift_of(self._judge),
+            threshold=1.0 / alpha,
         )
 
     def _board(self, two: tuple[str, str]) -> BoardKind | None:

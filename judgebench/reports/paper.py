@@ -57,7 +57,8 @@ from judgebench.reports.document import (
     json_field,
 )
 from judgebench.reports.estimates import Marked
-from judgebench.reports.model_pairs import PairData, pair_at_equal_length
+from judgebench.reports.length_calibrations import pair_at_equal_length
+from judgebench.reports.model_pairs import PairData
 from judgebench.reports.pair_tests import Flips
 from judgebench.reports.published import published_text, same_models
 from judgebench.reports.versions import newest_model

@@ -33,8 +33,7 @@ from judgebench.reports.document import (
     table,
 )
 from judgebench.reports.estimates import UNDEFINED, finite
-from judgebench.reports.gate_policy import GateTest, Policy
-from judgebench.reports.gate_suggest import LEAST_DROP, MOST_DROP
+from judgebench.reports.gate_policy import LEAST_DROP, MOST_DROP, GateTest, Policy
 from judgebench.reports.model_pairs import PairData
 from judgebench.reports.pair_tests import drop_words, percent
 from judgebench.stats.gate_rule import detectable, units_to_detect

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
@@ -29,18 +29,18 @@ from judgebench.metrics.paired import (
     readable_on_both,
     seen,
 )
-from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.registry import metric
-from judgebench.metrics.win_rate import LENGTH_CONTROLLED
-from judgebench.plain_text import counted
+from judgebench.plain_text import counted, day
 from judgebench.reports.document import json_after, json_field
-from judgebench.reports.drift import day
 from judgebench.reports.gate_policy import GateTest, Policy
-from judgebench.reports.model_pairs import OF_RUN, PairData, board_meant
+from judgebench.reports.model_pairs import OF_RUN, PairData
 from judgebench.reports.runs import run_ref
 from judgebench.reports.versions import FixedBaseline, Night, fixed_baseline, nights_of, ran_at
 from judgebench.stats.resample import quotient
 from judgebench.stats.slide import ALPHA, FEWEST, MOST_NIGHTS, Shape, Slide, slide
+
+if TYPE_CHECKING:
+    from judgebench.reports.drift import JudgeDrift
 
 Outcome = Literal["slide", "none", "not tested"]
 
@@ -159,6 +159,7 @@ def slide_report(
     nights: Sequence[Night],
     test: GateTest,
     *,
+    drift: JudgeDrift | None,
     threshold: float,
 ) -> SlideReport:
     """Test all nights on one board together.
@@ -171,10 +172,12 @@ def slide_report(
         After it, in time; the last one is tonight. The baseline's own model takes no part.
     test
         What is tested: its group, its floor, its fewest items, what it asks of judges and stacks.
+    drift
+        What the judge's anchors say.
     threshold
         How much evidence calls a slide: the number of tests over alpha.
     """
-    made = _Nights(data, kind, judge, data.board.models[fixed.model_id], test)
+    made = _Nights(data, kind, judge, data.board.models[fixed.model_id], test, drift)
     for night in nights:
         if night.model_id != fixed.model_id:
             made.add(night)
@@ -234,9 +237,16 @@ class _Nights:
     """
 
     def __init__(
-        self, data: PairData, kind: BoardKind, judge: str, model: str, test: GateTest
+        self,
+        data: PairData,
+        kind: BoardKind,
+        judge: str,
+        model: str,
+        test: GateTest,
+        drift: JudgeDrift | None,
     ) -> None:
-        self._data, self._test, self._model, self._at = data, test, model, (kind, judge)
+        self._data, self._test, self._model, self._judge = data, test, model, judge
+        self._drift = drift
         self._group = (test.metric or "").partition("/")[2] or None
         stated = test.coverage_floor
         self._floor = data.which.coverage_floor if stated is None else stated
@@ -272,7 +282,7 @@ class _Nights:
             self.refused[reason] += 1
 
     def _changed(self, night: Night) -> str:
-        data, (_, judge), test = self._data, self._at, self._test
+        data, judge, test = self._data, self._judge, self._test
         if night.model_id not in data.board.models:
             return "it has no verdicts here"
         two = data.board.models[night.model_id], self._model
@@ -280,8 +290,7 @@ class _Nights:
         strangers = allowed and data.served(judge, two[0]) - allowed
         if strangers or data.judge_changed(judge, two) is not None:
             return "another model served the judge"
-        drift = data.drift(judge)
-        if drift is not None and night.first >= drift.alarm_since:
+        if self._drift is not None and night.first >= self._drift.alarm_since:
             return "the judge had drifted"
         stacks = data.other_stack(two, test.stack_tolerance)
         return "answers from another stack" if stacks is not None and not stacks.alike else ""
@@ -356,7 +365,13 @@ def each_once(its: Sequence[Night], last: str, fixed: FixedBaseline) -> list[Nig
 
 
 def policy_slide(
-    data: PairData, policy: Policy, place: int, two: tuple[str, str], candidate: str
+    data: PairData,
+    policy: Policy,
+    place: int,
+    two: tuple[str, str],
+    candidate: str,
+    board: tuple[BoardKind | None, str],
+    drift: JudgeDrift | None,
 ) -> SlideReport | None:
     """What all nights of a candidate's name say together of one test of a policy.
 
@@ -368,6 +383,10 @@ def policy_slide(
         Candidate and moving baseline as the boards show them.
     candidate
         As the gate was asked: of the model's names this one, if it is one, has the nights.
+    board
+        That the test is about, None for what is not tested by the verdicts of one; and its judge.
+    drift
+        What the judge's anchors say.
 
     Returns
     -------
@@ -381,15 +400,14 @@ def policy_slide(
     """
     if policy.fixed_baseline is None:
         return None
-    test, board, which = policy.tests[place], data.board, data.which
-    tonight = board.model_ids[two[0]]
-    names = {model.id: (*model.names, model.name) for model in board.store.models()}
+    test, read, which = policy.tests[place], data.board, data.which
+    kind, judge = board
+    tonight = read.model_ids[two[0]]
+    names = {model.id: (*model.names, model.name) for model in read.store.models()}
     own = names.get(tonight, ())
     fixed = _fixed(data, policy.fixed_baseline, candidate, own)
     base = (test.metric or "").partition("/")[0]
-    if test.head_to_head or base in (
-        LENGTH_CONTROLLED, *CONFIDENCE_METRICS, *which.report.rates
-    ):  # fmt: skip
+    if kind is None or test.head_to_head or base in which.report.rates:
         return SlideReport(
             metric=test.metric or base,
             baseline=fixed.name,
@@ -397,12 +415,11 @@ def policy_slide(
             outcome="not tested",
             because=NO_VALUES,
         )
-    kind, judge = board_meant(data, two, test, base)
     judge_id = data.judge_id(judge)
-    opponent = None if kind.opponent is None else board.model_ids[kind.opponent]
+    opponent = None if kind.opponent is None else read.model_ids[kind.opponent]
     every: dict[str, tuple[Night, ...]] = {}
     if judge_id is not None:
-        every = nights_of(board.store, which.name, which.version, judge_id, opponent)
+        every = nights_of(read.store, which.name, which.version, judge_id, opponent)
     its = next((every[one] for one in (candidate, *own) if one in every), ())
     if math.isinf(fixed.at):  # a model that nobody set: from its first night on
         begun = [
@@ -410,7 +427,9 @@ def policy_slide(
         ]
         fixed = fixed._replace(at=min(begun, default=-math.inf))
     nights = each_once(its, tonight, fixed)
-    return slide_report(data, kind, judge, fixed, nights, test, threshold=policy.slide_threshold)
+    return slide_report(
+        data, kind, judge, fixed, nights, test, drift=drift, threshold=policy.slide_threshold
+    )
 
 
 def _fixed(data: PairData, name: str, candidate: str, own: Sequence[str]) -> FixedBaseline:

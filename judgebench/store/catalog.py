@@ -72,33 +72,23 @@ class Snapshots:
         """One state of the store for all selects inside, where rows are read and not values."""
         return self._database.reading()
 
-    def _read(
-        self,
-        query: Callable[Concatenate[Connection, _P], _T],
-        *args: _P.args,
-        **kwargs: _P.kwargs,
-    ) -> _T:
-        """What a query finds in one snapshot; within a write `Writing._read` takes its place.
-
-        One whose server went in the midst of it is asked again from the beginning, once the server
-        is back. Within a write it raises `StoreGoneError`: what was written is lost as well.
-        """
-        for _ in range(0 if self._database.in_write else MOST_TRIES - 1):
-            with suppress(StoreGoneError), self._database.reading() as connection:
-                return query(connection, *args, **kwargs)
-        with self._database.reading() as connection:
-            return query(connection, *args, **kwargs)
-
 
 def read(
     query: Callable[Concatenate[Any, Connection, _P], _T],
 ) -> Callable[Concatenate[Any, _P], _T]:
-    """A method that is called without the connection, and asks as `Snapshots._read` does."""
+    """A method that is called without the connection, and says what it finds in one snapshot.
+
+    One whose server went in the midst of it is asked again from the beginning, once the server is
+    back. Within a write it raises `StoreGoneError`: what was written is lost as well.
+    """
 
     @wraps(query)
     def asked(self: Any, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        found: _T = self._read(partial(query, self), *args, **kwargs)
-        return found
+        for _ in range(0 if self._database.in_write else MOST_TRIES - 1):
+            with suppress(StoreGoneError), self._database.reading() as connection:
+                return query(self, connection, *args, **kwargs)
+        with self._database.reading() as connection:
+            return query(self, connection, *args, **kwargs)
 
     return asked
 
@@ -177,22 +167,22 @@ _ONE = (str, bytes, int, float)
 _COMPARED = {"!": ne, "<": lt, ">": gt}
 
 
+@dataclass(slots=True)
 class _Paths:
     """Tables joined to one, each by the path of references that leads to it."""
 
-    def __init__(self, table: Table) -> None:
-        self.source: FromClause = table
-        self._at: dict[str, FromClause] = {"": table}
+    source: FromClause
+    at: dict[str, FromClause]
 
     def to(self, path: str) -> FromClause:
-        if path not in self._at:
+        if path not in self.at:
             column = self.column(path, refers=True)
             there = REFERS[column.name].alias()
             missing = "." in path or column.nullable or not column.foreign_keys
             here = next(iter(there.primary_key)) == column
             self.source = self.source.join(there, here, isouter=missing)
-            self._at[path] = there
-        return self._at[path]
+            self.at[path] = there
+        return self.at[path]
 
     def column(self, path: str, *, refers: bool = False) -> Any:
         """The column at the end of a path, or the one that leads to what is there."""
@@ -230,7 +220,7 @@ def asking(
     after: int = 0,
 ) -> Select[Any]:
     """What `rows` asks; ``where`` are paths, and whether several values may be at their end."""
-    paths = _Paths(table)
+    paths = _Paths(table, {"": table})
     shown = [one for word in columns.split() for one in paths.shown(word)]
     wanted: list[Any] = []
     few: dict[str, list[Any]] = {}

@@ -30,16 +30,13 @@ from sqlalchemy import Connection, Double, case, delete, func, inspect, literal_
 
 from judgebench.errors import StoreBusyError, StoreError, StoreGoneError
 from judgebench.protocols import MAY_WAIT, Drawn, at_once
-from judgebench.store.database import NOW, Database, chunks, insert, upsert
+from judgebench.store.database import NOW, Database, insert, upsert
 from judgebench.store.schema import budgets, claims, judgments, owners, rates, reservations
 
 _T = TypeVar("_T")
 
 RENEW_S = 10.0
 STALE_S = 60.0
-PORTION = 256
-"""Keys that are claimed in one commit."""
-
 OPEN_S = 0.5
 """So much of the time that is past is still dealt out (`Claims.lease_time`)."""
 
@@ -86,12 +83,8 @@ class Process:
         return f"process {self.pid} on {self.host}"
 
 
-def this_process() -> Process:
-    return _process(os.getpid())
-
-
 @cache
-def _process(pid: int) -> Process:
+def this_process() -> Process:
     link = _PROC / "self" / "ns" / "pid"
     namespace = str(link.stat().st_ino) if link.exists() else ""
     boot_id = _PROC / "sys" / "kernel" / "random" / "boot_id"
@@ -99,9 +92,13 @@ def _process(pid: int) -> Process:
         boot = boot_id.read_text("ascii").strip()
     else:
         boot = _said_by("sysctl", "-n", "kern.boottime")
+    pid = os.getpid()
     return Process(
         host=platform.node(), namespace=namespace, boot=boot, pid=pid, started=started(pid)
     )
+
+
+os.register_at_fork(after_in_child=this_process.cache_clear)
 
 
 def is_dead(process: Process, *, one_machine: bool = True) -> bool | None:
@@ -182,28 +179,26 @@ class Claims:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._renewal: _Renewal | None = None
+        self._renewal: threading.Thread | None = None
+        self._ended = threading.Event()
+        self._error: StoreError | None = None
+        """Of the last renewal, if that failed. It does no harm as long as nobody takes what is
+        claimed; it is the cause that is named if somebody does.
+        """
         self._me = uuid.uuid4().bytes
         self._watched: dict[bytes, tuple[float, float]] = {}
         self._looked = -_LOOK_S
         self._has_rates = False
 
-    def claim(self, keys: Collection[bytes]) -> set[bytes]:
-        """Keep every other process from working on these keys; returns those that are ours now.
-
-        Each key is won by one owner. One that is ours already is won again, so that a claim that
-        was cut short may be made once more. What a dead process had claimed is free: at once on the
-        same host, elsewhere when it has not said for a minute that it lives.
-        """
-        every = chunks(sorted(set(keys)), PORTION)
-        return {key for portion in every for key in self.exchange(portion)[0]}
-
     def exchange(
         self, keys: Collection[bytes], done: Collection[bytes] = ()
     ) -> tuple[set[bytes], set[bytes]]:
-        """Claim some keys, as `claim` does, and give others back, in one commit.
+        """Keep every other process from working on some keys, and give others back, in one commit.
 
-        Returns which are ours now, and of which there is a judgment by then.
+        Returns which are ours now, and of which there is a judgment by then. Each key is won by one
+        owner. One that is ours already is won again, so that a claim that was cut short may be made
+        once more. What a dead process had claimed is free: at once on the same host, elsewhere when
+        it has not said for a minute that it lives.
         """
         if not keys and not done:
             return set(), set()
@@ -217,9 +212,24 @@ class Claims:
         return won, judged
 
     def _begin(self) -> None:
-        self._renewal = _Renewal(self._database.another, self._me)
+        self._renewal = threading.Thread(target=self._renew, name="claims", daemon=True)
         self._renewal.start()
         self._free_the_dead()
+
+    def _renew(self) -> None:
+        """Say every ten seconds, in a thread, that the owner lives; its last error is kept."""
+        pause_s = RENEW_S
+        while not self._ended.wait(pause_s):
+            pause_s = RENEW_S
+            try:
+                with at_once():
+                    _write_beside(self._database.another, partial(_renew, token=self._me))
+            except StoreBusyError:  # who works says that it waits
+                pause_s = min(_LOOK_S, RENEW_S)
+            except StoreError as error:
+                self._error = error
+            else:
+                self._error = None
 
     def _write(self, write: Callable[[Connection], _T]) -> _T:
         """One commit, which is made again where a server went in the middle of it."""
@@ -250,18 +260,16 @@ class Claims:
             threading.Thread(target=_write_later, args=later, daemon=True).start()
             return True
 
-    def _holder(self, key: bytes) -> Owner | None:
-        with self._database.reading() as connection:
-            return holder(connection, key)
-
     def claimed_by(self, key: bytes) -> str | None:
         """Who works on a key, in words; None for nobody."""
-        owner = self._holder(key)
+        with self._database.reading() as connection:
+            owner = holder(connection, key)
         return None if owner is None else str(owner)
 
     def is_leased(self, name: str) -> bool:
         """Whether somebody who lives holds the lease of that name."""
-        owner = self._holder(key_of(name))
+        with self._database.reading() as connection:
+            owner = holder(connection, key_of(name))
         return owner is not None and not owner.has_gone()
 
     def _free_the_dead(self) -> bool:
@@ -316,11 +324,12 @@ class Claims:
         key, began = key_of(name), time.monotonic()
         told: bytes | None = None
         while True:
-            owner = self._holder(key)
+            with self._database.reading() as connection:
+                owner = holder(connection, key)
             # Who does not wait has watched since it looked first, if it looks again.
             watched_s = None if owner is None else self._unchanged_s(owner)
             if owner is None or self._freed(owner, watched_s):
-                if self.claim([key]):
+                if self.exchange([key])[0]:
                     break
                 continue  # another one was quicker
             if wait_s is not None and time.monotonic() - began >= wait_s:
@@ -340,7 +349,7 @@ class Claims:
             raise StoreError(
                 f"the lease of {name!r} was lost to another process, which took this one for dead"
                 " (was the machine asleep?); what was committed is kept, run again"
-            ) from (None if self._renewal is None else self._renewal.error)
+            ) from self._error
 
     # budgets ------------------------------------------------------------------------------------
 
@@ -420,8 +429,8 @@ class Claims:
 
     def _give_back(self) -> None:
         """All that is claimed, as soon as nobody else writes."""
-        if self._renewal is not None and not self._renewal.ended.is_set():
-            self._renewal.ended.set()
+        if self._renewal is not None and not self._ended.is_set():
+            self._ended.set()
             self._renewal.join()
             self._write_soon(partial(_ended, self._me))
 
@@ -507,35 +516,3 @@ def _write_later(another: Callable[[], Database], write: Callable[[Connection], 
 def _write_beside(another: Callable[[], Database], write: Callable[[Connection], object]) -> None:
     with closing(another()) as database, database.writing(in_turn=False) as connection:
         write(connection)
-
-
-class _Renewal(threading.Thread):
-    """Says every ten seconds that the owner lives; keeps its last error.
-
-    An error while renewing does no harm as long as nobody takes what is claimed; it is the cause
-    that the owner names if somebody does.
-    """
-
-    def __init__(self, another: Callable[[], Database], token: bytes) -> None:
-        super().__init__(name="claims", daemon=True)
-        self._another = another
-        self.token = token
-        self.ended = threading.Event()
-        self.error: StoreError | None = None
-
-    def run(self) -> None:
-        pause_s = RENEW_S
-        while not self.ended.wait(pause_s):
-            pause_s = RENEW_S
-            try:
-                with at_once():
-                    self._renew()
-            except StoreBusyError:  # who works says that it waits
-                pause_s = min(_LOOK_S, RENEW_S)
-            except StoreError as error:
-                self.error = error
-            else:
-                self.error = None
-
-    def _renew(self) -> None:
-        _write_beside(self._another, partial(_renew, token=self.token))

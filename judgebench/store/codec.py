@@ -95,12 +95,8 @@ def _as_json(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} cannot be stored as JSON")
 
 
-def _fields(value: Any) -> dict[str, Any]:
-    return {field.name: getattr(value, field.name) for field in fields(value)}
-
-
 def spec_json(spec: ModelSpec | JudgeSpec | Runtime | RunManifest) -> str:
-    return masked(to_json(_fields(spec)))
+    return masked(to_json({field.name: getattr(spec, field.name) for field in fields(spec)}))
 
 
 def read_spec(kind: type[_Spec], text: str) -> _Spec:
@@ -192,10 +188,8 @@ def read_request(kind: int, canonical: str, purpose: str | None) -> Request:
 
 
 def purpose_json(purpose: Purpose) -> str:
-    place = {
-        name: value.hex() if isinstance(value, bytes) else value
-        for name, value in _fields(purpose.place).items()
-    }
+    said = ((field.name, getattr(purpose.place, field.name)) for field in fields(purpose.place))
+    place = {name: one.hex() if isinstance(one, bytes) else one for name, one in said}
     return to_json({"run_id": purpose.run_id, "place": place})
 
 

@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from copy import copy
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from itertools import count, islice, repeat
 from struct import Struct
@@ -335,6 +336,7 @@ def in_columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
     return {name: [row[name] for row in rows] for name in rows[0]}
 
 
+@dataclass(slots=True, eq=False)
 class Prepared:
     """A statement of every single call, compiled once and handed to the driver as it is.
 
@@ -343,23 +345,18 @@ class Prepared:
     of them. What the database says against it comes as the driver's own error.
     """
 
-    def __init__(self, statement: Executable) -> None:
-        self._statement: Any = statement.inline() if isinstance(statement, Insert) else statement
-        self._known: dict[tuple[Any, ...], tuple[str, Row, dict[str, str]]] = {}
-        self._placed: dict[tuple[str, ...], tuple[str, Row, Sequence[str]]] = {}
+    statement: Executable
+    _known: dict[tuple[Any, ...], tuple[str, Row, Any]] = field(default_factory=dict)
 
     def put_all(self, connection: Connection, columns: Mapping[str, Sequence[Any]]) -> None:
         """Once for each row, given by columns (`in_columns`). A server is asked once for all."""
-        names = tuple(columns)
         if connection.dialect.name != "sqlite":
             self._of_columns(connection, columns)
             return
-        if names not in self._placed:
-            compiled = self._compile(connection, names, "qmark")  # by name takes twice as long
-            constants: Row = {name: repeat(value) for name, value in compiled.params.items()}
-            self._placed[names] = str(compiled), constants, compiled.positiontup
-        sql, constants, order = self._placed[names]
-        given = {**constants, **columns}
+        # By name takes twice as long.
+        known = self._known.get(("sqlite", tuple(columns), "in order"))
+        sql, constants, order = known or self._sql(connection, tuple(columns), "in order")
+        given = {**{name: repeat(value) for name, value in constants.items()}, **columns}
         driver: Any = connection.connection.dbapi_connection
         with closing(driver.cursor()) as cursor:
             cursor.executemany(sql, zip(*(given[name] for name in order), strict=False))
@@ -367,7 +364,7 @@ class Prepared:
     def _of_columns(
         self, connection: Connection, columns: Mapping[str, Sequence[Any]], **how: bool
     ) -> Any:
-        sql, constants, kinds = self._sql(connection, tuple(columns), by_columns=True)
+        sql, constants, kinds = self._sql(connection, tuple(columns), "by columns")
         lists = {name: _array(kinds[name], values) for name, values in columns.items()}
         driver: Any = connection.connection.dbapi_connection
         return driver.execute(sql, {**constants, **lists}, **how)
@@ -406,34 +403,36 @@ class Prepared:
     def execute(self, connection: Connection, row: Row) -> Any:
         """The driver's cursor, of which all rows that it returns have to be fetched."""
         names, engine = tuple(row), connection.dialect.name
-        known = self._known.get((engine, names, False))
+        known = self._known.get((engine, names, "by name"))
         sql, constants, _ = known or self._sql(connection, names)
         driver: Any = connection.connection.dbapi_connection
         return driver.execute(sql, {**constants, **row}, **_AS_BYTES.get(engine, {}))
 
-    def _compile(self, connection: Connection, names: tuple[str, ...], style: str = "") -> Any:
-        """For the connection's dialect, with parameters by name."""
-        style = style or ("named" if connection.dialect.name == "sqlite" else "pyformat")
-        dialect: Any = type(connection.dialect)
-        return self._statement.compile(dialect=dialect(paramstyle=style), column_keys=list(names))
-
     def _sql(
-        self, connection: Connection, names: tuple[str, ...], *, by_columns: bool = False
-    ) -> tuple[str, Row, dict[str, str]]:
+        self, connection: Connection, names: tuple[str, ...], given: str = "by name"
+    ) -> tuple[str, Row, Any]:
         """The text for these parameters, and the values that are part of the statement itself.
 
-        By columns also what type each parameter is of.
+        If they are given in order also that order, and by columns what type each of them is of.
         """
-        known = connection.dialect.name, names, by_columns
-        if known not in self._known:
-            compiled = self._compile(connection, names)
+        engine = connection.dialect.name
+        if (engine, names, given) not in self._known:
+            style = "named" if engine == "sqlite" else "pyformat"
+            dialect: Any = type(connection.dialect)
+            statement: Any = self.statement
+            if isinstance(statement, Insert):
+                statement = statement.inline()
+            compiled = statement.compile(
+                dialect=dialect(paramstyle="qmark" if given == "in order" else style),
+                column_keys=list(names),
+            )
+            sql, more = str(compiled), compiled.positiontup
+            if given == "by columns":
+                more = {n: compiled.binds[n].type.compile(compiled.dialect) for n in names}
+                sql = _by_columns(compiled, more)
             constants = {n: v for n, v in compiled.params.items() if n not in names}
-            kinds = {
-                n: compiled.binds[n].type.compile(compiled.dialect) for n in names * by_columns
-            }
-            sql = _by_columns(compiled, kinds) if by_columns else str(compiled)
-            self._known[known] = sql, constants, kinds
-        return self._known[known]
+            self._known[engine, names, given] = sql, constants, more
+        return self._known[engine, names, given]
 
 
 def _by_columns(compiled: Any, kinds: Mapping[str, str]) -> str:

@@ -43,6 +43,10 @@ _NO_FILE = (
         " {scheme}: and no three slashes; a file of such a name is written with ./ before it",
     ),
     (
+        re.compile(r"postgres(ql)?://"),
+        "this needs a store in a file, and the one that is given is on a server",
+    ),
+    (
         re.compile(r"(?!sqlite://)(?P<scheme>[A-Za-z0-9][A-Za-z0-9+.-]*)://"),
         "a store cannot be kept at a {scheme}:// URL; give a file, as"
         " sqlite:///results/judgebench.db, or a server, as postgresql://user@host/database",
@@ -148,9 +152,9 @@ def _seen(file: Path) -> str:
     return f"{seen.st_size}:{seen.st_mtime_ns}" if seen.st_size else ""
 
 
-def located(url: str) -> Location:
-    """Raises `ConfigError` for what names neither a file nor a database on a server."""
-    if url.startswith(SERVERS):
+def located(url: str, *, in_a_file: bool = False) -> Location:
+    """Raises `ConfigError` for what names no file, nor a database on a server where it may."""
+    if url.startswith(SERVERS) and not in_a_file:
         try:
             from judgebench.store.postgres import conninfo, printable
         except ImportError as error:

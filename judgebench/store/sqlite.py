@@ -355,30 +355,19 @@ def refuse_unwritable(path: Path) -> None:
             )
 
 
-def file_system(path: Path, mountinfo: str) -> str | None:
-    """The type of the file system that an absolute path lies on.
-
-    Parameters
-    ----------
-    mountinfo
-        The text of ``/proc/self/mountinfo``. Of several mounts on one point the last counts.
-    """
-    depth, found = 0, None
-    for point, kind in _MOUNT.findall(mountinfo):
-        # The kernel writes blanks in mount points as \040 and the like.
-        parts = Path(re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), point)).parts
-        if path.parts[: len(parts)] == parts and len(parts) >= depth:
-            depth, found = len(parts), kind
-    return found
-
-
 def refuse_network_file_systems(path: Path, mounts: Path = _MOUNTS) -> None:
     """SQLite's write-ahead log corrupts where two hosts do not share memory.
 
-    Only Linux says which file system a path lies on; elsewhere nothing is checked.
+    Only Linux says which file system a path lies on; elsewhere nothing is checked. Of several
+    mounts on one point the last counts.
     """
     known = mounts.read_text("utf-8", "surrogateescape") if mounts.exists() else ""
-    kind = file_system(path.resolve(), known)
+    own, depth, kind = path.resolve().parts, 0, None
+    for point, its in _MOUNT.findall(known):
+        # The kernel writes blanks in mount points as \040 and the like.
+        parts = Path(re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), point)).parts
+        if own[: len(parts)] == parts and len(parts) >= depth:
+            depth, kind = len(parts), its
     if kind in NETWORK_FILE_SYSTEMS:
         raise StoreError(
             f"{path} lies on a network file system ({kind}), where SQLite's write-ahead log can"

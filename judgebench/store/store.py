@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
 
-from judgebench.errors import ConfigError, StoreBusyError, StoreError, StoreGoneError
+from judgebench.errors import StoreBusyError, StoreError, StoreGoneError
 from judgebench.plain_text import counted
 from judgebench.protocols import MAY_WAIT, Paid
 from judgebench.records import Item, Reply
@@ -90,12 +90,9 @@ class Store(Reading, Claims, AbstractContextManager["Store"]):
     @property
     def path(self) -> Path:
         """The file of a store that is one. Raises `ConfigError` for one on a server."""
-        place = located(self.url).path
-        if place is None:
-            raise ConfigError(
-                "this needs a store in a file, and the one that is given is on a server"
-            )
-        return place
+        path = located(self.url, in_a_file=True).path
+        assert path is not None
+        return path
 
     def __exit__(self, *error: object) -> None:
         self.close()

@@ -18,7 +18,14 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
+from contextlib import (
+    AbstractContextManager,
+    ExitStack,
+    closing,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache, partial
 from glob import escape
@@ -26,7 +33,7 @@ from io import FileIO
 from operator import add
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, NamedTuple, TextIO, TypeAlias
+from typing import Any, ClassVar, NamedTuple, Self, TextIO, TypeAlias
 
 from sqlalchemy import (
     ColumnElement,
@@ -117,15 +124,12 @@ _FEW = 100  # failures that are read to see whether any of them is cleared
 
 _names = lru_cache(maxsize=1024)(to_json)  # the same few, over and over
 _STEP_S = 1e-6  # what a double can tell apart at the seconds of this century
-_HERE = tuple(f"here_{name}" for name in PLACE)
 
 _u, _r, _f, _s = schema.uses.c, schema.responses, schema.failures, schema.spend
 
 
-def _here(table: Table) -> dict[str, Any]:
-    """A place as parameters whose names are free for a statement's conditions as well."""
-    return {name: bindparam(f"here_{name}", type_=table.c[name].type) for name in PLACE}
-
+HERE = {name: bindparam(f"here_{name}", type_=_u[name].type) for name in PLACE}
+"""A place as parameters whose names are free for a statement's conditions as well."""
 
 _NUMBERED = (
     schema.names, schema.benchmarks, schema.items, schema.stacks, schema.models, schema.judges,
@@ -161,21 +165,21 @@ _judgment = (
 # The clock may have been set back since a place was used: what is used now is newer all the same.
 _AFTER_THE_LAST = (
     select(func.max(_u.used_at) + _STEP_S)
-    .where(*(_u[name] == here for name, here in _here(schema.uses).items()))
+    .where(*(_u[name] == here for name, here in HERE.items()))
     .where(_u.used_at >= bindparam("now", type_=Double()))
     .scalar_subquery()
 )
 _PUT_USE = Prepared(
     insert(schema.uses)
     .values(
-        **_here(schema.uses),
+        **HERE,
         run_id=bindparam("here_run_id", type_=_u.run_id.type),
         judgment_id=_judgment,
         used_at=func.coalesce(_AFTER_THE_LAST, bindparam("now", type_=Double())),
     )
     .on_conflict_do_nothing()
 )
-_PUT_FAILURE = Prepared(upsert(insert(_f).values(**_here(_f)), added=["attempts"]))
+_PUT_FAILURE = Prepared(upsert(insert(_f).values(**HERE), added=["attempts"]))
 _PUT_LOOK = Prepared(insert(schema.looks).values(judgment_id=_judgment).on_conflict_do_nothing())
 _FAILED = Prepared(select(_f.c.key).limit(_FEW))
 _CLEAR_FAILURE = Prepared(delete(_f).where(_f.c.key == bindparam("cleared")))
@@ -225,8 +229,7 @@ FIELDS: dict[str, ColumnElement[Any]] = {
     "judged_at": _j.at,
 }
 NAMES = (*BOARD, *FIELDS)
-HERE: dict[str, Any] = {name: bindparam(f"here_{name}") for name in BOARD}
-IN_CHUNKS, IN_TAILS = ([of[name] == its for name, its in HERE.items()] for of in (_c, _l))
+IN_CHUNKS, IN_TAILS = ([of[name] == HERE[name] for name in BOARD] for of in (_c, _l))
 COUNTED = (
     select(*(_u[name] for name in BOARD), *(column.label(name) for name, column in FIELDS.items()))
     .join_from(schema.uses, schema.judgments, _j.id == _u.judgment_id)
@@ -245,7 +248,7 @@ _PUT_TAIL = Prepared(
     .from_select(
         NAMES,
         COUNTED.where(
-            *(_u[name] == here for name, here in _here(schema.uses).items()),
+            *(_u[name] == here for name, here in HERE.items()),
             _u.run_id == bindparam("here_run_id", type_=_u.run_id.type),
             _j.key == bindparam("judgment_key"),
             _u.used_at >= bindparam("now", type_=_u.used_at.type),
@@ -258,7 +261,7 @@ _PUT_TAIL = Prepared(
 def _put_tails(connection: Connection, uses: Mapping[str, Sequence[Any]]) -> None:
     """What boards read of uses that were just put, as they were given to `_PUT_USE`."""
     _PUT_TAIL.put_all(connection, uses)
-    of_board = _HERE[: len(BOARD)]
+    of_board = [f"here_{name}" for name in BOARD]
     for board in sorted({*zip(*(uses[name] for name in of_board), strict=True)}):
         here = dict(zip(of_board, board, strict=True)) | {"whole": CHUNK, "fewer": TAIL - 1}
         for long in _LONG.execute(connection, here).fetchall():
@@ -341,6 +344,7 @@ class Writing(Asked):
         What went wrong: then nothing is written.
     """
 
+    in_write: ClassVar[bool] = True
     begin: Callable[[], Connection]
     numbers: Numbers
     failed: BaseException | None = None
@@ -487,7 +491,10 @@ class Writing(Asked):
         """Returns the model's key. Name and tags are labels, of which the newest are shown."""
         key = keys.model_key(spec)
         self._more[schema.models, key] = {"short": key.hex()[:12], "spec": spec_json(spec)}
-        self._name(_NAME_MODEL, {"here_model_id": key, "name": name, "tags": to_json(tags)})
+        self._alone(_NAME_MODEL, key)
+        self._new.rows[_NAME_MODEL].append(
+            {"here_model_id": key, "name": plain("the name", name), "tags": to_json(tags)}
+        )
         return key
 
     def put_judge(self, name: str, spec: JudgeSpec) -> bytes:
@@ -499,14 +506,9 @@ class Writing(Asked):
             "official_prompt": spec.official_prompt,
             "spec": spec_json(spec),
         }
-        self._name(_NAME_JUDGE, {"here_judge_id": key, "name": name})
+        self._alone(_NAME_JUDGE, key)
+        self._new.rows[_NAME_JUDGE].append({"here_judge_id": key, "name": plain("the name", name)})
         return key
-
-    def _name(self, naming: Prepared, row: dict[str, Any]) -> None:
-        whose, name, *_ = row.values()
-        plain("the name", name)
-        self._alone(naming, whose)
-        self._new.rows[naming].append(row)
 
     def put_items(self, items: Sequence[Item]) -> None:
         """Raises `InputError` for an item whose question, references or category have changed.
@@ -692,7 +694,7 @@ class Writing(Asked):
         if failure.key in self._new.cleared:
             self.flush()
         self._alone(failure.key, failure.place)
-        nowhere = dict.fromkeys(_HERE, NONE)
+        nowhere = {f"here_{name}": NONE for name in PLACE}
         self._new.rows[_PUT_FAILURE].append(
             {
                 "key": failure.key,
@@ -709,13 +711,19 @@ class Writing(Asked):
     # runs and what is said of them ----------------------------------------------------------------
 
     def start_run(self, manifest: RunManifest) -> None:
-        row = {"run_id": plain("the run id", manifest.id), **_run_columns(manifest)}
+        row = {
+            "run_id": plain("the run id", manifest.id),
+            "started": manifest.started,
+            "state": manifest.state,
+            "manifest": spec_json(manifest),
+        }
         if self._insert(schema.runs, row) is None:
             raise StoreError(f"a run {manifest.id!r} was started before; give this one another id")
 
     def update_run(self, manifest: RunManifest) -> None:
         this = update(schema.runs).where(schema.runs.c.run_id == manifest.id)
-        if not self.flush().execute(this.values(**_run_columns(manifest))).rowcount:
+        now = {"state": manifest.state, "manifest": spec_json(manifest)}
+        if not self.flush().execute(this, now).rowcount:
             raise StoreError(f"the store has no run {manifest.id!r}; start_run() must come first")
 
     def put_batch(self, batch: Batch, requests: Mapping[bytes, Request]) -> None:
@@ -852,9 +860,13 @@ class Writing(Asked):
 
     # what is read on the way --------------------------------------------------------------------
 
-    def _read(self, query: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """With what was put before."""
-        return query(self.flush(), *args, **kwargs)
+    @property
+    def _database(self) -> Self:
+        """What is read: this write itself, with what was put before."""
+        return self
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        return nullcontext(self.flush())
 
     def current_at(self, place: VerdictSlot) -> tuple[bytes, Verdict] | None:
         """What counts at one place now: what is put next follows it, whoever else writes.
@@ -863,14 +875,6 @@ class Writing(Asked):
         """
         at = self._numbered(self._place(place)).values()
         return current_at(self.flush(), dict(zip(PLACE, at, strict=True)))
-
-
-def _run_columns(manifest: RunManifest) -> dict[str, Any]:
-    return {
-        "started": manifest.started,
-        "state": manifest.state,
-        "manifest": spec_json(manifest),
-    }
 
 
 # items ------------------------------------------------------------------------------------------
@@ -1057,6 +1061,7 @@ def _deliver(entries: list[Entry]) -> None:
             entry.done.set_exception(entry.error)
 
 
+@dataclass(slots=True, eq=False)
 class Journal:
     """Replies that are paid for and not stored yet, in a ``file`` of this process, if any.
 
@@ -1064,12 +1069,11 @@ class Journal:
     processes have left; a reply that the store has by then is not counted twice.
     """
 
-    def __init__(self, place: Path, store_id: str) -> None:
-        self._place = place
-        self._store_id = store_id
-        self._kept: set[bytes] = set()
-        self.file: FileIO | None = None
-        self._lock = threading.Lock()
+    place: Path
+    store_id: str
+    file: FileIO | None = None
+    _kept: set[bytes] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def path(self) -> Path | None:
@@ -1086,7 +1090,7 @@ class Journal:
                 self._add("".join(map(_line, new)).encode())
             except OSError as error:
                 raise StoreError(
-                    f"{len(new)} replies that are paid for could not be kept in {self._place}-paid "
+                    f"{len(new)} replies that are paid for could not be kept in {self.place}-paid "
                     f"either ({error.strerror}); make room"
                 ) from error
             self._kept |= {one.key for one in new}
@@ -1094,8 +1098,8 @@ class Journal:
     def _add(self, lines: bytes) -> None:
         """All of them, or none: what was cut is taken back, and one that is empty goes."""
         if self.file is None:
-            self._place.parent.mkdir(parents=True, exist_ok=True)
-            path = self._place.with_name(f"{self._place.name}-paid-{uuid.uuid4().hex[:12]}")
+            self.place.parent.mkdir(parents=True, exist_ok=True)
+            path = self.place.with_name(f"{self.place.name}-paid-{uuid.uuid4().hex[:12]}")
             file = path.open("xb", buffering=0)
             try:
                 fcntl.flock(file, fcntl.LOCK_EX)  # while we live, nobody else takes it in
@@ -1107,7 +1111,7 @@ class Journal:
         end = os.fstat(file.fileno()).st_size
         try:
             if not end:
-                head = to_json({"judgebench_journal": FORM, "store": self._store_id})
+                head = to_json({"judgebench_journal": FORM, "store": self.store_id})
                 lines = f"{head}\n".encode() + lines
             while lines:
                 lines = lines[file.write(lines) :]
@@ -1134,7 +1138,7 @@ class Journal:
         StoreError
             For a file that is none of ours, or another store's: it is left as it is.
         """
-        for path in sorted(self._place.parent.glob(f"{escape(self._place.name)}-paid-*")):
+        for path in sorted(self.place.parent.glob(f"{escape(self.place.name)}-paid-*")):
             with suppress(FileNotFoundError), path.open(encoding="utf-8") as file:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -1158,7 +1162,7 @@ class Journal:
                 f"{path} cannot be read as a journal of replies ({error}); it was left as it is: "
                 "move it away to go on without what is in it"
             ) from error
-        if head.get("store") != self._store_id:
+        if head.get("store") != self.store_id:
             raise StoreError(
                 f"{path} holds {len(paid)} replies of another store; it was left as it is: move it "
                 "to where that store is, and open that one"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -103,6 +105,23 @@ def nursery(
     first = suite(tmp_path_factory.mktemp("warm"), server)
     with Nursery("run", first, "--quiet", executable=warm.executable) as started:
         yield started
+
+
+def test_what_else_the_process_logs_goes_on(tmp_path: Path) -> None:
+    """Whoever calls `judgebench.run` may write a log of their own."""
+    code = f"""
+import logging, os
+log = logging.FileHandler({str(tmp_path / "mine.log")!r}, mode="w")
+logging.getLogger("mine").addHandler(log)
+from judgebench.config import SlurmExecutor
+from judgebench.execution import slurm
+slurm._submitit(SlurmExecutor(cluster="local"))
+logging.getLogger("mine").warning("it goes on")
+print(os.environ.get(slurm.LOG_LEVEL))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (tmp_path / "mine.log").read_text() == "it goes on\n"
+    assert done.stdout == "None\n", "jobs log what they do"
 
 
 @pytest.mark.usefixtures("forked")

@@ -214,7 +214,8 @@ def test_a_function_that_never_ends_is_left_on_a_third_interrupt(tmp_path: Path)
                 sent += 1
                 with suppress(subprocess.TimeoutExpired):
                     run.wait(0.3)
-            assert run.poll() == 130
+            # One more that comes while Python ends is a signal that ended it: 130 to a shell too.
+            assert run.poll() in (130, -signal.SIGINT)
             assert sent >= 3  # more where one came before the last one was heard of
         finally:
             run.kill()

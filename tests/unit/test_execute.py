@@ -483,7 +483,7 @@ def _shared(
     provider = more.pop("provider", Answers(lambda request: Reply(text="correct")))
     queue = WorkQueue(name="j", calls=[questions], provider=provider, **more)
     elsewhere.store = store
-    with execute.claiming(elsewhere) as claimed:
+    with execute.Claimed(elsewhere) as claimed:
         counts = carry_out(
             [queue],
             store=store,  # type: ignore[arg-type]

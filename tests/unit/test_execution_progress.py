@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from judgebench.execution import manifest as recording
-from judgebench.execution.manifest import ProgressRecorder
+from judgebench.execution.manifest import Outcome, ProgressRecorder
 from judgebench.protocols import Meter, NoProgress
 from judgebench.records import RunManifest
 from judgebench.store import Store, open_store
@@ -30,7 +30,8 @@ def now(store: Store) -> RunManifest:
 def test_a_stage_is_told_when_it_begins_and_counts_when_they_are_due(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    progress = ProgressRecorder(NoProgress(), store, now(store))
+    outcome = Outcome(now(store), None)  # type: ignore[arg-type]  # no suite
+    progress = ProgressRecorder(NoProgress(), store, outcome)
     progress.stage("judging: gpt", 10)
     told_first = now(store).progress
     assert (told_first["stage"], told_first["total"], told_first["done"]) == ("judging: gpt", 10, 0)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from judgebench.config import Endpoint, PriceConfig
-from judgebench.errors import BudgetSpentError, CallError, ConfigError, ProviderUnavailableError
+from judgebench.errors import BudgetSpentError, CallError, ProviderUnavailableError
 from judgebench.protocols import Drawn, Provider
 from judgebench.providers.base import NotSentError, WindingDownError
 from judgebench.providers.budget import Budget, BudgetGuard, ProjectBudget
@@ -81,7 +81,7 @@ def budgeted(
     price: Price | None = DOLLAR_A_TOKEN,
     ledger: Ledger | None = None,
 ) -> BudgetGuard:
-    return BudgetGuard(inner, budget, most=lambda _: MOST, price=price, model="m", ledger=ledger)
+    return BudgetGuard(inner, budget, most=lambda _: MOST, price=price, ledger=ledger)
 
 
 async def asked(provider: Provider, times: int = 1) -> None:
@@ -125,18 +125,13 @@ def test_tokens_are_limited_likewise_and_without_a_price() -> None:
     assert (len(inner.asked), budget.spent_tokens) == (6, 18)
 
 
-def test_money_without_a_price_is_refused_before_anything_is_sent() -> None:
-    with pytest.raises(ConfigError, match=r"price of m is not known.*price: .*prices: \{m: "):
-        budgeted(Scripted(lambda _: used(1, 1)), Budget(max_cost_usd=1), price=None)
-
-
 def test_without_a_limit_nothing_is_counted_before_and_everything_after() -> None:
     def never(_: Request) -> Usage:
         raise AssertionError("counted")
 
     budget = Budget()
     inner = Scripted(lambda _: used(3, 2))
-    provider = BudgetGuard(inner, budget, most=never, price=DOLLAR_A_TOKEN, model="m")
+    provider = BudgetGuard(inner, budget, most=never, price=DOLLAR_A_TOKEN)
     asyncio.run(asked(provider, 3))
     assert (budget.spent_usd, budget.spent_tokens) == (15, 15)
 
@@ -414,9 +409,8 @@ def test_a_batch_is_counted_at_the_most_it_can_cost_at_its_own_price() -> None:
     async def main() -> float | None:
         budget = Budget(max_cost_usd=100)
         providers = Providers(Ledger(), budget=budget)
-        set_aside = providers.set_aside(
-            endpoint(price=PriceConfig(input=0.0, output=1e6, batch=0.5))
-        )
+        stack = providers.get(endpoint(price=PriceConfig(input=0.0, output=1e6, batch=0.5)))
+        set_aside = stack.budget.set_aside
         await set_aside(question(decoding={"max_tokens": 60}))
         await set_aside(question(decoding={"max_tokens": 60}))
         await set_aside(question(decoding={"max_tokens": 60}))

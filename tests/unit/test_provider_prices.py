@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,11 @@ from judgebench.providers.prices import LOCAL, PriceTable, price_of
 from judgebench.records import Price, Usage
 from tests.table import over_rows
 
-TABLE = PriceTable.load()
+TABLE, SERVER = PriceTable.load(), ServerConfig(command=["true"])
+
+
+def known(provider: str, model: str, **where: Any) -> Price | None:
+    return price_of(Endpoint(provider=provider, model=model, **where))
 
 
 def usage(prompt: int | None, completion: int | None, cached: int | None = None) -> Usage:
@@ -67,7 +72,7 @@ def test_the_most_reads_no_cache_and_writes_it_all() -> None:
 def test_the_table_says_where_and_of_when_it_is() -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", TABLE.as_of)
     assert "litellm 1.108.7" in TABLE.source
-    price = TABLE.price("openai", "gpt-4o")
+    price = known("openai", "gpt-4o")
     assert price is not None
     assert TABLE.as_of in price.source
 
@@ -88,7 +93,7 @@ def test_the_table_says_where_and_of_when_it_is() -> None:
 def test_models_by_name_and_by_snapshot(
     provider: str, model: str, prices: tuple[float | None, ...]
 ) -> None:
-    price = TABLE.price(provider, model)
+    price = known(provider, model)
     assert price is not None
     assert (price.input, price.cached_input, price.output) == prices
 
@@ -105,7 +110,7 @@ def test_models_by_name_and_by_snapshot(
     ],
 )
 def test_nothing_is_guessed_from_a_name(provider: str, model: str) -> None:
-    assert TABLE.price(provider, model, base_url="https://gateway.example/v1") is None
+    assert known(provider, model, base_url="https://gateway.example/v1") is None
 
 
 @over_rows(
@@ -117,26 +122,26 @@ def test_nothing_is_guessed_from_a_name(provider: str, model: str) -> None:
         ("openai_compatible", {"base_url": "http://127.0.0.1:8000/v1"}),
         ("openai_compatible", {"base_url": "http://localhost:8000/v1"}),
         ("openai_compatible", {"base_url": "http://[::1]:8000/v1"}),
-        ("openai_compatible", {"base_url": "http://node7:8000/v1", "own_server": True}),
+        ("openai_compatible", {"base_url": "http://node7:8000/v1", "server": SERVER}),
     ],
 )
-def test_what_runs_here_costs_nothing_and_says_so(provider: str, where: dict[str, object]) -> None:
-    price = TABLE.price(provider, "m", **where)  # type: ignore[arg-type]
+def test_what_runs_here_costs_nothing_and_says_so(provider: str, where: dict[str, Any]) -> None:
+    price = known(provider, "m", **where)
     assert price is LOCAL
     assert (price.source, price.cost(Usage())) == ("local", 0)
 
 
 def test_a_paid_model_costs_its_price_behind_a_tunnel_too() -> None:
-    price = TABLE.price("openai", "gpt-4o", base_url="http://127.0.0.1:4000/v1")
+    price = known("openai", "gpt-4o", base_url="http://127.0.0.1:4000/v1")
     assert price is not None
     assert price.input == 2.5
 
 
 @over_rows("model", ["gpt-4o", "openai/gpt-4o", "azure/eu/gpt-4o-2024-08-06"])
 def test_what_has_the_name_of_a_paid_model_on_loopback_is_a_gateway_to_it(model: str) -> None:
-    price = TABLE.price("openai_compatible", model, base_url="http://127.0.0.1:4000/v1")
-    assert price is TABLE.price("openai", model.rpartition("/")[2])
-    own = TABLE.price("openai_compatible", model, base_url="http://127.0.0.1/v1", own_server=True)
+    price = known("openai_compatible", model, base_url="http://127.0.0.1:4000/v1")
+    assert price is known("openai", model.rpartition("/")[2])
+    own = known("openai_compatible", model, base_url="http://127.0.0.1/v1", server=SERVER)
     assert own is LOCAL
 
 

@@ -41,7 +41,7 @@ def bare(url: str) -> Provider:
 def budgeted(url: str) -> Provider:
     most = Usage(prompt_tokens=100, completion_tokens=100)
     budget = Budget(max_cost_usd=1, max_tokens=100_000)
-    return BudgetGuard(bare(url), budget, most=lambda _: most, price=LOCAL, model="judge")
+    return BudgetGuard(bare(url), budget, most=lambda _: most, price=LOCAL)
 
 
 def started_by_another(url: str) -> Provider:
@@ -195,7 +195,8 @@ def test_stacks_at_one_door_share_its_limits_across_runs() -> None:
 
 def test_money_needs_a_price_before_anything_is_sent() -> None:
     providers = Providers(Remembered(), budget=Budget(max_cost_usd=1))
-    with pytest.raises(ConfigError, match="price of judge is not known"):
+    said = r"limits\.max_cost_usd is set, and the price of judge is not known.*prices: \{judge: "
+    with pytest.raises(ConfigError, match=said):
         providers.get(endpoint("https://gateway.example/v1"))
 
 

@@ -410,7 +410,7 @@ def test_a_metric_without_a_value_of_each_item_is_not_tested(team: Team) -> None
     data = PairData(team.store, BENCHMARK)
     two = data.two("nightly", "last-green")
     asked = policy("main", {"judge": None, "metric": "ece"})
-    found = policy_slide(data, asked, 0, two, "nightly")
+    found = policy_slide(data, asked, 0, two, "nightly", (None, "j"), None)
     assert found is not None
     assert found.outcome == "not tested"
     assert "no sequential test against main: only an accuracy" in found.in_words

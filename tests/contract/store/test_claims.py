@@ -14,8 +14,8 @@ import pytest
 from sqlalchemy import delete, func, select, update
 
 from judgebench.errors import StoreError
+from judgebench.execution.execute import PORTION
 from judgebench.store import Store, claims, open_store
-from judgebench.store.claims import PORTION
 from judgebench.store.schema import claims as claimed
 from judgebench.store.schema import owners
 from tests.e2e.runs import eventually
@@ -32,7 +32,7 @@ WORKER = """
     sys.stdin.readline()
     won = set()
     for start in range(0, len(keys), 100):
-        won |= store.claim(keys[start : start + 100])
+        won |= store.exchange(keys[start : start + 100])[0]
     print(*(int.from_bytes(key) for key in won), flush=True)
     sys.stdin.readline()
 """
@@ -77,39 +77,39 @@ def test_each_key_is_won_once_and_those_of_a_killed_process_again(store: Store) 
         go_on(process)
     won = [said(process) for process in processes]
     assert Counter(key for keys in won for key in keys) == Counter(map(str, range(2000)))
-    assert store.claim(numbered(2000)) == set()
+    assert store.exchange(numbered(2000))[0] == set()
     first = processes[max(range(3), key=lambda n: len(won[n]))]  # one was quicker, or all alike
     others = [process for process in processes if process is not first]
     its = {int(key).to_bytes(32) for key in max(won, key=len)}
     first.kill()
-    eventually(lambda: store.claim(numbered(2000)))  # once it has died
+    eventually(lambda: store.exchange(numbered(2000))[0])  # once it has died
     time.sleep(claims._LOOK_S)
-    assert store.claim(numbered(2000)) == its
+    assert store.exchange(numbered(2000))[0] == its
     for process in others:
         process.communicate("\n")  # it ends without closing its store
     time.sleep(claims._LOOK_S)
-    assert store.claim(numbered(2000)) == set(numbered(2000))
+    assert store.exchange(numbered(2000))[0] == set(numbered(2000))
     first.communicate()
 
 
 def test_claims_are_released_by_key_and_with_their_store(store: Store) -> None:
     keys = numbered(PORTION + 7)
     with open_store(store.url) as other:
-        assert other.claim(keys) == set(keys)
-        assert other.claim(keys) == set(keys)  # what was cut short is claimed once more
-        assert store.claim(keys) == set()
+        assert other.exchange(keys)[0] == set(keys)
+        assert other.exchange(keys)[0] == set(keys)  # what was cut short is claimed once more
+        assert store.exchange(keys)[0] == set()
         other.release(keys[:3])
-        assert store.claim(keys) == set(keys[:3])
+        assert store.exchange(keys)[0] == set(keys[:3])
         other.release(keys[:5])  # and not those that are another's by now
-        assert store.claim(keys) == set(keys[:5])
+        assert store.exchange(keys)[0] == set(keys[:5])
         assert other.claimed_by(keys[0]) == str(claims.this_process())
     assert store.claimed_by(keys[-1]) is None
-    assert store.claim(keys) == set(keys)
+    assert store.exchange(keys)[0] == set(keys)
     assert rows(store, owners) == 1
 
 
 def test_no_key_is_no_write(store: Store) -> None:
-    assert store.claim([]) == set()
+    assert store.exchange([])[0] == set()
     assert rows(store, owners) == 0
 
 
@@ -123,7 +123,7 @@ def test_many_who_want_the_same_in_any_order_do_not_wait_for_each_other(store: S
         random.Random(number).shuffle(keys)
         with open_store(store.url) as mine:
             for start in range(0, len(keys), PORTION):
-                found = mine.claim(keys[start : start + PORTION])
+                found = mine.exchange(keys[start : start + PORTION])[0]
                 with lock:
                     won.extend(found)
             barrier.wait()
@@ -149,7 +149,7 @@ def test_the_clock_of_a_host_does_not_matter(store: Store, monkeypatch: pytest.M
     keys = numbered(3)
     with open_store(store.url) as other:
         monkeypatch.setattr(time, "time", lambda: now() - 3600)
-        assert other.claim(keys) == set(keys)
+        assert other.exchange(keys)[0] == set(keys)
         assert other.is_leased("x") is False
         with other.lease("x"):
             monkeypatch.setattr(time, "time", lambda: now() + 3600)
@@ -157,7 +157,7 @@ def test_the_clock_of_a_host_does_not_matter(store: Store, monkeypatch: pytest.M
                 connection.execute(update(owners).values(host="elsewhere"))
                 (owner,) = claims._owners(connection)
             assert -1 < owner.age_s < 60
-            assert store.claim(keys) == set()
+            assert store.exchange(keys)[0] == set()
             assert store.is_leased("x") is True
 
 
@@ -168,33 +168,33 @@ def test_one_elsewhere_has_gone_when_its_heartbeat_stops(
     monkeypatch.setattr(claims, "_LOOK_S", 0.05)
     keys = numbered(3)
     with open_store(store.url) as other:
-        assert other.claim(keys) == set(keys)
-        other._renewal.ended.set()
+        assert other.exchange(keys)[0] == set(keys)
+        other._ended.set()
         other._renewal.join()
         elsewhere(other, 0.0)
         began = time.monotonic()
-        assert store.claim(keys) == set()  # it may be the clock that has jumped
-        while not (won := store.claim(keys)):
+        assert store.exchange(keys)[0] == set()  # it may be the clock that has jumped
+        while not (won := store.exchange(keys)[0]):
             assert time.monotonic() - began < claims.STALE_S / 2
             time.sleep(0.05)
         assert time.monotonic() - began >= 2 * claims.RENEW_S
         assert won == set(keys)
-        assert other.claim(keys) == set()  # it sees what it has lost
+        assert other.exchange(keys)[0] == set()  # it sees what it has lost
 
 
 def test_one_that_was_taken_for_dead_goes_on(store: Store) -> None:
     keys = numbered(3)
-    assert store.claim(keys) == set(keys)
+    assert store.exchange(keys)[0] == set(keys)
     with store._database.writing() as connection:
         connection.execute(delete(owners))
         connection.execute(delete(claimed))
-    assert store.claim(keys) == set(keys)
+    assert store.exchange(keys)[0] == set(keys)
     assert rows(store, owners) == 1
 
 
 def test_nothing_is_claimed_inside_a_transaction(store: Store) -> None:
     with pytest.raises(StoreError, match="do not nest"), store.transaction():
-        store.claim(numbered(1))
+        store.exchange(numbered(1))[0]
 
 
 def test_claims_outlast_a_server_that_goes_and_comes_back(postgres: Server) -> None:
@@ -205,12 +205,12 @@ def test_claims_outlast_a_server_that_goes_and_comes_back(postgres: Server) -> N
         open_store(postgres.url(name)) as other,
         ours.lease("x"),
     ):
-        assert ours.claim(keys[:2]) == set(keys[:2])
+        assert ours.exchange(keys[:2])[0] == set(keys[:2])
         assert postgres.end_connections(name) >= 2
-        assert other.claim(keys) == {keys[2]}
+        assert other.exchange(keys)[0] == {keys[2]}
         assert postgres.end_connections(name) >= 1
         ours.release(keys[:1])
-        assert other.claim(keys) == {keys[0], keys[2]}
+        assert other.exchange(keys)[0] == {keys[0], keys[2]}
         assert not other.draw("p", 1.0, spent=0.9, held=0.0, wanted=0.2, more=0.0).fits
         assert postgres.end_connections(name) >= 1
         drawn = other.draw("p", 1.0, spent=0.05, held=0.0, wanted=0.0, more=0.0)

@@ -210,15 +210,15 @@ def test_a_renewal_that_fails_does_no_harm_while_the_lease_is_kept(
 ) -> None:
     failed: list[bool] = []
 
-    def fail(_: object) -> None:
+    def fail(*_: object) -> None:
         failed.append(True)
         raise StoreError("the disk is full")
 
     monkeypatch.setattr(claims, "RENEW_S", 0.01)
-    monkeypatch.setattr(claims._Renewal, "_renew", fail)
+    monkeypatch.setattr(claims, "_write_beside", fail)
     lost = pytest.raises(StoreError, match="was lost")
     with open_store(store.url) as other, other.lease("y"), lost as said, store.lease("x"):
-        while store._renewal.error is None:
+        while store._error is None:
             time.sleep(0.005)
         with store._database.writing() as connection:  # as one who took this one for dead
             of_y = select(claimed.c.owner).where(claimed.c.key == key_of("y")).scalar_subquery()
@@ -261,9 +261,9 @@ def test_without_proc_the_system_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_p
 
     monkeypatch.setattr(claims, "_said_by", answer)
     assert started(1) == "Mon Jan  5 10:00:00 2026"
-    claims._process.cache_clear()
+    this_process.cache_clear()
     here = this_process()
-    claims._process.cache_clear()
+    this_process.cache_clear()
     assert (here.boot, here.namespace) == ("Mon Jan  5 10:00:00 2026", "")
     assert here.started == "Mon Jan  5 10:00:00 2026"
     of = [("ps", "-o", "lstart=", "-p", str(pid)) for pid in (1, here.pid)]

@@ -13,7 +13,7 @@ from judgebench.errors import StoreError, StoreGoneError
 from judgebench.keys import stack_key
 from judgebench.records import Item, Message, ModelSpec, Response, Runtime
 from judgebench.store import Store, catalog, open_store, schema
-from judgebench.store.catalog import MOST_TRIES, row, rows, values
+from judgebench.store.catalog import MOST_TRIES, read, row, rows, values
 from tests.dashboards import item_stores
 from tests.postgres import Server, beside
 
@@ -76,11 +76,12 @@ def test_a_store_that_is_opened_again_is_asked_in_words_that_are_known(
 # a server that goes -----------------------------------------------------------------------------
 
 
-def breaking(server: Server, url: str, times: int) -> Callable[[Connection], list[str]]:
+def breaking(server: Server, url: str, times: int) -> Callable[[Store], list[str]]:
     """A read whose server ends the connection in the midst of it, the first times."""
     left = [times]
 
-    def read(connection: Connection) -> list[str]:
+    @read
+    def items(_: Store, connection: Connection) -> list[str]:
         first = [one.item_id for one in rows(connection, schema.items, "item_id", order="id")]
         if left[0]:
             left[0] -= 1
@@ -89,7 +90,7 @@ def breaking(server: Server, url: str, times: int) -> Callable[[Connection], lis
         assert first == second
         return first
 
-    return read
+    return items
 
 
 @pytest.fixture
@@ -104,7 +105,7 @@ def test_a_read_that_was_broken_off_is_run_again(
 ) -> None:
     with open_store(server_url) as store:
         answered(store, "one", "two")
-        assert store._read(breaking(postgres, server_url, times)) == ["0", "1"]
+        assert breaking(postgres, server_url, times)(store) == ["0", "1"]
         assert len(store.items("b", "1")) == 2
 
 
@@ -114,7 +115,7 @@ def test_a_read_that_is_broken_off_each_time_ends_with_an_error(
     with open_store(server_url) as store:
         answered(store, "one")
         with pytest.raises(StoreGoneError):
-            store._read(breaking(postgres, server_url, MOST_TRIES))
+            breaking(postgres, server_url, MOST_TRIES)(store)
         assert len(store.items("b", "1")) == 1
 
 
@@ -124,7 +125,7 @@ def test_a_read_within_a_write_is_not_run_again(postgres: Server, server_url: st
         answered(store, "one")
         with pytest.raises(StoreGoneError), store.transaction():
             store.put_items([item(7)])
-            store._read(breaking(postgres, server_url, 1))
+            breaking(postgres, server_url, 1)(store)
         assert store.items("b", "1", ["7"]) == []
 
 

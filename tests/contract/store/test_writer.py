@@ -228,10 +228,10 @@ def test_claims_are_exchanged_in_one_commit_that_says_what_is_judged(opened: Sto
         assert opened.exchange(keys[2:], keys[:1]) == (set(), set())
         assert other.exchange(keys[:2], keys[2:]) == ({keys[0]}, {keys[0]})
         assert opened.exchange((), ()) == (set(), set())
-        assert opened.claim(keys) == set(keys[1:])
+        assert opened.exchange(keys)[0] == set(keys[1:])
         # What is ours stays so, although another is given back with it.
         assert opened.exchange(keys[1:2], keys[2:3])[0] == {keys[1]}
-        assert other.claim(keys) == {keys[0], keys[2]}
+        assert other.exchange(keys)[0] == {keys[0], keys[2]}
 
 
 def test_what_another_judged_before_it_died_is_judged(
@@ -240,8 +240,8 @@ def test_what_another_judged_before_it_died_is_judged(
     """Between the claim that is lost and the one that is won."""
     key = hashlib.sha256(b"j0").digest()
     with open_store(opened.url) as other:
-        assert opened.claim([key]) == {key}
-        assert other.claim([bytes(32)]) == {bytes(32)}
+        assert opened.exchange([key])[0] == {key}
+        assert other.exchange([bytes(32)])[0] == {bytes(32)}
 
         def dies() -> bool:
             judged(0)(opened)
@@ -425,7 +425,7 @@ def test_a_process_killed_while_others_hold_the_store_loses_nothing_it_had_for_a
         )
         assert child.stdin
         assert child.stdout
-        place = store._journal._place
+        place = store._journal.place
         with store.transaction():
             child.stdin.write("go\n")
             child.stdin.flush()
