@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import sys
 import time
-from contextlib import contextmanager
+from collections import Counter
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Self, TextIO
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Self, TextIO
 import click
 
 from judgebench.plain_text import dollars, printable
-from judgebench.protocols import Counted, Meter, NoProgress, Progress
+from judgebench.protocols import Meter, NoProgress, Progress
 from judgebench.secret import masked
 
 if TYPE_CHECKING:
@@ -64,11 +65,66 @@ def _short(count: int) -> str:
     return f"{count / 1e3:.0f} k" if count < 1_000_000 else f"{count / 1e6:.1f} M"
 
 
-class _Shown(Counted):
-    """A stage that is shown until it, or what shows it, ends."""
+@dataclass(slots=True)
+class Stage:
+    """What is counted of a stage; figures are those of when it was last told."""
 
-    def __enter__(self) -> Self:
-        return self
+    name: str = ""
+    total: int | None = None
+    done: int = 0
+    waiting: int = 0
+    failed: Counter[str] = field(default_factory=Counter)
+    figures: Meter = field(default_factory=Meter)
+    since: float = field(default_factory=time.monotonic)
+
+
+@dataclass(eq=False)
+class Counted:
+    """Counts what becomes of a stage, whoever is told of it."""
+
+    now: Stage = field(default_factory=Stage, init=False)
+
+    def stage(self, name: str, total: int | None) -> None:
+        self.now = Stage(name, total)
+
+    def advance(self, n: int = 1, *, failed: str | None = None, waiting: bool = False) -> None:
+        if failed is not None:
+            self.now.failed[failed] += n
+        elif waiting:
+            self.now.waiting += n
+        else:
+            self.now.done += n
+
+    def meter(self, figures: Meter) -> None:
+        self.now.figures = figures
+
+    def say(self, message: str) -> None: ...
+
+
+@dataclass(eq=False)
+class Told(Counted):
+    """Counts for a progress that only is told."""
+
+    progress: Progress
+
+    def stage(self, name: str, total: int | None) -> None:
+        super().stage(name, total)
+        self.progress.stage(name, total)
+
+    def advance(self, n: int = 1, *, failed: str | None = None, waiting: bool = False) -> None:
+        super().advance(n, failed=failed, waiting=waiting)
+        self.progress.advance(n, failed=failed, waiting=waiting)
+
+    def meter(self, figures: Meter) -> None:
+        super().meter(figures)
+        self.progress.meter(figures)
+
+    def say(self, message: str) -> None:
+        self.progress.say(message)
+
+
+class _Shown(Counted, AbstractContextManager["_Shown"]):
+    """A stage that is shown until it, or what shows it, ends."""
 
     def __exit__(self, *error: object) -> None:
         self._close()
@@ -210,7 +266,7 @@ def progress_for(stream: TextIO) -> PlainProgress | BarProgress:
 
 
 @contextmanager
-def shown(progress: Progress | None) -> Iterator[Progress]:
+def shown(progress: Progress | None = None) -> Iterator[Progress]:
     """What is told of progress; where nobody says, it is shown in a notebook, and nowhere else.
 
     A bar in a notebook takes ipywidgets; without it there are lines.

@@ -24,12 +24,13 @@ from typing import Any
 
 from judgebench import __version__
 from judgebench.config import LM_EVAL_GROUPS
-from judgebench.errors import StoreBusyError, StoreFullError, UsageError, unknown_name
+from judgebench.errors import StoreBusyError, StoreFullError, UsageError, at_once, unknown_name
 from judgebench.execution.gpus import GpuWatch, tenants
 from judgebench.execution.pool import ProviderPool
 from judgebench.execution.resolve import JudgeAssignment, ResolvedSuite
 from judgebench.plain_text import written_out
-from judgebench.protocols import Counted, Meter, Progress, Told, at_once
+from judgebench.progress import Counted, Told
+from judgebench.protocols import Meter, Progress
 from judgebench.records import FailureKind, JsonObject, RunManifest, RunState
 from judgebench.store import Store
 from judgebench.workers.process import metrics_worker
@@ -331,12 +332,13 @@ def under_way(work: ResolvedSuite, store: Store, pool: ProviderPool) -> Iterator
         loaded = (*(a.loads for a in work.assignments), *(c.local for c in work.candidates))
         if any(one is not None for one in loaded):
             outcome.gpus = held.enter_context(GpuWatch(watches=bool(tenants(work)))).figures
+        if any(one.config.lm_eval_task is not None for one in work.asked):
+            held.enter_context(metrics_worker())
         store.start_run(manifest)
         state: RunState = "failed"
         try:
             try:
-                with metrics_worker():
-                    yield outcome
+                yield outcome
             finally:
                 pool.end_servers()
             state = "done"
