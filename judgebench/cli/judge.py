@@ -142,6 +142,9 @@ class _Judge(click.Command):
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @_prompt_options
 @_limit(help="Only the first N questions.")
+@click.option(
+    "--batch", is_flag=True, help="Ask in batches where a provider takes them, and end with 75."
+)
 @click.option("--quiet", is_flag=True, help="Print no board at the end, only the last line.")
 @limit_options
 @report_options
@@ -169,7 +172,8 @@ def command(
     Answers, replies and verdicts are stored as those of any run: again, only what is missing is
     asked, and `judgebench leaderboard`, `compare`, `gate` and the dashboard know them by the name
     of --benchmark, whose version is the hash of the questions. Keys come from OPENAI_API_KEY and
-    ANTHROPIC_API_KEY. Panels and other ways of judging take a suite.
+    ANTHROPIC_API_KEY. Panels and other ways of judging take a suite. With --batch questions are
+    handed over; once `judgebench batches collect` has the replies, the same again reads them.
 
     `judgebench judge try` shows what would be asked, and what is read from the replies;
     `judgebench judge replace OLD NEW` has another judge judge every baseline.
@@ -541,9 +545,10 @@ def respond(
         raise click.UsageError("--shard is a part of what SUITE asks: name one")
     if suite is None and len(models) != 1:
         raise click.UsageError("name a suite, or one --model and what it answers: --tasks")
-    url = api.store_url(None if suite is None else load_suite(suite), store)
-    if suite is not None:
-        act: Act = partial(api.run, suite, models=models, limit=limit, shard=shard, unjudged=True)
+    loaded = None if suite is None else load_suite(suite)
+    url = api.store_url(loaded, store)
+    if loaded is not None:
+        act: Act = partial(api.run, loaded, models=models, limit=limit, shard=shard, unjudged=True)
     else:
         act = partial(api.respond, models[0], benchmark=benchmark, limit=limit, **alone)
     code = carry_out(act, url, given, suite=suite)
