@@ -274,8 +274,8 @@ class Generation:
             if isinstance(event, AnswerFailure):
                 lost[event.message] += len(event.ids)
                 continue
-            self.store.put_stack_anchors(
-                {key_of[event.task][one.item_id]: one for one in event.responses}
+            self.store.put_responses(
+                {key_of[event.task][one.item_id]: one for one in event.responses}, stand=False
             )
             self.outcome.generated += len(event.responses)
             tokens += event.tokens
