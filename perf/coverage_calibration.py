@@ -38,9 +38,9 @@ from numpy.typing import NDArray
 from scipy.special import expit, ndtr, ndtri
 from scipy.stats import beta
 
-from judgebench.metrics.confidence import QuestionSet, statistics
+from judgebench.metrics.confidence import Confidences, QuestionSet, statistics
 from judgebench.metrics.intervals import Intervals, wilson
-from judgebench.metrics.paired_confidences import SetOfTwo, of_confidences
+from judgebench.metrics.paired_confidences import of_confidences
 from judgebench.stats.calibration_error import (
     bin_contributions,
     calibration_error_of,
@@ -530,7 +530,7 @@ def passes(baseline: World, candidate: World, n: int, seed: int) -> Floats:
     )
     wanted = Intervals(n_replicates=REPLICATES)
     _, found = of_confidences(
-        [SetOfTwo(questions=questions, confidence=c, correct=y)],
+        [Confidences(questions=questions, confidence=c, correct=y)],
         metric="ece", confidence="C", judge="J", alpha=0.05, intervals=wanted,
     )  # fmt: skip
     weights = [np.ones((1, n)), *wanted.resamples(names).weights()]

@@ -32,6 +32,9 @@ IN = {"": "everywhere", "question": "questions", "answer": "answers",
 MODEL, JUDGE = "about", "said_by"
 """In the URL: names of their own, since other pages always have some judge chosen."""
 
+UNASKED_S = 0.5
+"""So long who asks for no words waits for texts that filters leave; with words it is a second."""
+
 _CURSOR = re.compile(r"(?P<kind>question|answer|reasoning):(?P<number>\d{1,18})")
 
 
@@ -60,7 +63,7 @@ def look_for(shown: State, known: Sequence[tuple[str, str]]) -> None:
     if not found.coverage.complete:
         indexing(shown.url)
     if not found.hits:
-        st.info(nothing(found, filters), icon="🔍")
+        st.info(nothing(found, filters, words), icon="🔍")
     for hit in found.hits:
         with st.container(horizontal=True, wrap=False, vertical_alignment="center"):
             if st.button("Open", key=f"open {hit.kind} {hit.number}"):
@@ -140,7 +143,9 @@ def found_by(
     if remembered is not None and remembered[0] == asking:
         return remembered[1]
     with opened(shown.url) as store:
-        hits = texts.search(store, words, filters, begin=begin, maker=label_url())
+        hits = texts.search(
+            store, words, filters, begin=begin, maker=label_url(), for_s=1.0 if words else UNASKED_S
+        )
     if hits.coverage.complete:
         st.session_state["searched"] = asking, hits
     return hits
@@ -154,10 +159,12 @@ def counted_hits(shown: State, words: str, filters: texts.Filters) -> str:
     return f"more than {n:,} texts" if n >= texts.MOST_COUNTED else f"{n:,} texts and more"
 
 
-def nothing(found: texts.Found, filters: texts.Filters) -> str:
+def nothing(found: texts.Found, filters: texts.Filters, words: str) -> str:
     """Why a page of hits is empty."""
     if not filters.searched:
         return "These filters exclude each other: only reasoning has a judge, a verdict and flags."
+    if found.then and not words:
+        return f"Nothing among the newest {found.looked_at:,} texts."
     if found.then and not found.by_index:
         return (
             "No index holds this (one character, or signs alone, or an index that is not there), so"

@@ -18,7 +18,6 @@ import numpy as np
 from judgebench.columns import coded, marked, paired, select_rows
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.comparison import (
-    METRICS,
     AgreementRow,
     Comparison,
     Measures,
@@ -41,7 +40,6 @@ from judgebench.metrics.judge_differences import (
 )
 from judgebench.metrics.judged_values import Codes, JudgedValues, Said, read_labels
 from judgebench.metrics.verdict_table import Columns
-from judgebench.records import BINARY
 from judgebench.stats.agreement import Weighting, coefficient, cohen_kappa_of
 
 OTHERS = "the other judges"
@@ -249,27 +247,6 @@ class LabelAgreement(AgreementBoard):
         return tuple(found)
 
 
-def agreement(
-    columns: Columns,
-    *,
-    reference: str = "human",
-    labels: Sequence[str] = BINARY,
-    intervals: Intervals | None = None,
-    checks: JudgeChecks | None = None,
-) -> AgreementTable:
-    """Every judge that labels, against a reference; see `LabelAgreement`, `AgreementBoard.against`.
-
-    Parameters
-    ----------
-    columns
-        As for `read_labels`.
-    labels
-        The declared labels, the positive one last.
-    """
-    values = read_labels(columns, labels=labels)
-    return LabelAgreement(values, intervals).against(reference, checks)
-
-
 # kappa alone --------------------------------------------------------------------------------------
 
 
@@ -307,7 +284,7 @@ def label_kappa(
 ) -> tuple[AgreementRow, ...]:
     """Kappa and plain agreement alone: quick enough for after every label.
 
-    What `agreement` says under the same names, of every judge but the reference.
+    What `LabelAgreement` says under the same names, of every judge but the reference.
 
     Parameters
     ----------
@@ -354,4 +331,4 @@ def score_kappa(
     )
 
 
-__all__ = ["KAPPA", "METRICS", "AgreementRow", "AgreementTable", "agreement"]
+__all__ = ["KAPPA", "AgreementRow", "AgreementTable"]

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -100,9 +101,52 @@ class QuestionSet:
     unit_of: NDArray[np.int64]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Confidences:
+    """How sure models are of their answers to a set of questions, and which of them are right.
+
+    confidence, correct : float array, shape (items, models)
+        In [0, 1], and 0 or 1; nan where there is none.
+    """
+
+    questions: QuestionSet
+    confidence: Floats
+    correct: Floats
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Which answers have both, shape (items, models)."""
+        return np.asarray(~(np.isnan(self.confidence) | np.isnan(self.correct)))
+
+    @property
+    def of_all(self) -> Confidences:
+        """On the questions to which every model has an answer that has both."""
+        rows, asked = np.flatnonzero(self.known.all(axis=1)), self.questions
+        items = tuple(asked.items[row] for row in rows)
+        return Confidences(
+            questions=replace(asked, items=items, unit_of=asked.unit_of[rows]),
+            confidence=self.confidence[rows],
+            correct=self.correct[rows],
+        )
+
+    @property
+    def n_units(self) -> int:
+        """How many units the questions are."""
+        return len(set(self.questions.unit_of.tolist()))
+
+    def over_draws(self, statistic: Statistic, draws: Resamples) -> Floats:
+        """A statistic of the answers as they are, and then on each draw of the set's units."""
+        unit_of = self.questions.unit_of
+        weights = chain([np.ones((1, len(unit_of)))], (w[:, unit_of] for w in draws.weights()))
+        return np.concatenate([statistic(w) for w in weights])  # one block of them at a time
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
     """The metrics of one confidence of one model on one set.
+
+    answers
+        Those that have both, of that model alone.
 
     values : float array, shape (1 + n_replicates, drawn metrics)
         On the answers as they are, then resampled, in the order of `DRAWN`.
@@ -113,38 +157,32 @@ class Figures:
         As `judgebench.stats.calibration_error.unit_sums` gives them, of exact bins.
     auroc
         The interval of the AUROC; None without answers.
-    confidence, correct : float array, shape (n,)
-        Of the answers that have both.
-    unit_of : int array, shape (n,)
-        The place of each answer's unit among those that are drawn.
-    units, missing
-        Questions that these fall into; answers that lack either.
+    missing
+        Answers that lack either.
     threshold
         That ``alignment`` was found at; nan without answers.
     undefined
         Why a metric has no value, by name.
     """
 
-    name: str
-    size: int
+    answers: Confidences
     values: Floats
     points: Mapping[str, float]
     bins: Floats
     auroc: AurocInterval | None
-    confidence: Floats
-    correct: Floats
-    unit_of: NDArray[np.int64]
-    units: int
     missing: int
     threshold: float
     undefined: Mapping[str, str]
 
+    @property
+    def correct(self) -> Floats:
+        """Which of these answers are right, 0 or 1, shape (n,)."""
+        return np.asarray(self.answers.correct[:, 0])
+
 
 def figures(
-    questions: QuestionSet,
+    given: Confidences,
     *,
-    confidence: Floats,
-    correct: Floats,
     expected: NDArray[np.bool_],
     resamples: Resamples,
     seed: int,
@@ -155,8 +193,8 @@ def figures(
 
     Parameters
     ----------
-    confidence, correct : float array, shape (items,)
-        In [0, 1], and 0 or 1; nan where there is none.
+    given
+        Of one model.
     expected : bool array, shape (items,)
         Which answers should have both.
     resamples
@@ -168,14 +206,12 @@ def figures(
     level
         Of the interval of the AUROC.
     """
-    rows = np.flatnonzero(~np.isnan(confidence) & ~np.isnan(correct))
-    c, y = confidence[rows], correct[rows]
-    units = questions.unit_of[rows]
-    missing = int(expected.sum() - expected[rows].sum())
-    drawn = content_seed(*(questions.items[row] for row in rows), seed=seed) % 2**32
+    both, known = given.of_all, given.known[:, 0]
+    c, y, units = both.confidence[:, 0], both.correct[:, 0], both.questions.unit_of
+    drawn = content_seed(*both.questions.items, seed=seed) % 2**32
     of, interval = statistics(c, y, seed=drawn), None
-    if len(rows):
-        values = _values(of, units, resamples)
+    if len(c):
+        values = both.over_draws(lambda w: np.stack([of[one](w) for one in DRAWN], -1), resamples)
         threshold = float(alignment(c, y, first_fifth(len(c))).threshold)
         reason = why_no_auroc(y)
         undefined = {} if reason is None else {"auroc": reason}
@@ -185,35 +221,16 @@ def figures(
         undefined = dict.fromkeys(METRICS, why_none)
     once = np.ones((1, len(c)))
     return Figures(
-        name=questions.name,
-        size=questions.size,
+        answers=both,
         values=values,
         points={
             name: float(of[name](once)[0]) for name in METRICS if name in of and name not in DRAWN
         },
         bins=unit_sums(bin_contributions(c, y, binning="exact"), units),
         auroc=interval,
-        confidence=c,
-        correct=y,
-        unit_of=units,
-        units=len(set(units.tolist())),
-        missing=missing,
+        missing=int((expected & ~known).sum()),
         threshold=threshold,
         undefined=undefined,
-    )
-
-
-def _values(
-    of: Mapping[str, Statistic], unit_of: NDArray[np.int64], resamples: Resamples
-) -> Floats:
-    """Of `DRAWN`, on the answers as they are and on each draw."""
-
-    def weighted(w: Floats) -> Floats:
-        return np.stack([of[name](w) for name in DRAWN], axis=-1)
-
-    as_they_are = weighted(np.ones((1, len(unit_of))))
-    return np.concatenate(
-        [as_they_are, *(weighted(block[:, unit_of]) for block in resamples.weights())]
     )
 
 
@@ -259,7 +276,7 @@ def estimates_of(sets: Sequence[Figures], intervals: Intervals) -> dict[str, Est
         Over the same number of replicates; at least one.
     """
     found = _drawn(sets, intervals) | _fixed(sets, intervals)
-    units = sum(one.units for one in sets)
+    units = sum(one.answers.n_units for one in sets)
     estimates = {}
     for name in METRICS:
         value, interval = found[name]
@@ -289,9 +306,9 @@ def _drawn(sets: Sequence[Figures], intervals: Intervals) -> _Found:
     stacked = np.stack(
         [np.broadcast_to(one.values, (n_draws, len(DRAWN))) for one in sets], axis=-1
     )
-    values = weighted_mean(stacked, [one.size for one in sets])
+    values = weighted_mean(stacked, [one.answers.questions.size for one in sets])
     ends = intervals.ends(values, None) if n_draws > 1 else None
-    units = sum(one.units for one in sets)
+    units = sum(one.answers.n_units for one in sets)
     rarer = int(sum(min(one.correct.sum(), (1.0 - one.correct).sum()) for one in sets))
     found: _Found = {}
     for place, name in enumerate(DRAWN):
@@ -311,7 +328,7 @@ def _drawn(sets: Sequence[Figures], intervals: Intervals) -> _Found:
 
 def _fixed(sets: Sequence[Figures], intervals: Intervals) -> _Found:
     """The others."""
-    sizes = [one.size for one in sets]
+    sizes = [one.answers.questions.size for one in sets]
     found: _Found = {}
     for name, method in {**dict.fromkeys(_BINNING, _PLUG_IN), "aurc": _AURC}.items():
         value = float(weighted_mean([one.points[name] for one in sets], sizes))
@@ -331,8 +348,9 @@ def _fixed(sets: Sequence[Figures], intervals: Intervals) -> _Found:
         low, high = ends_of_average(
             areas, [one.low for one in those], [one.high for one in those], sizes
         )
-        lacking = [one.name for one in sets if one.auroc is None or math.isnan(one.auroc.low)]
-        without = dict(zip([one.name for one in sets], those, strict=True))
+        names = [one.answers.questions.name for one in sets]
+        without = dict(zip(names, those, strict=True))
+        lacking = [name for name, one in without.items() if math.isnan(one.low)]
         method = (without[lacking[0]] if lacking else those[0]).method
         if len(sets) > 1:
             method += f" on {lacking[0]}" if lacking else " of each set, their squares added"
@@ -346,7 +364,7 @@ def _why(name: str, sets: Sequence[Figures]) -> str | None:
     if not lacking or len(sets) == 1:
         return sets[0].undefined.get(name)
     more = f", and none on {len(lacking) - 1} more" if len(lacking) > 1 else ""
-    return f"no value on {lacking[0].name}: {lacking[0].undefined[name]}{more}"
+    return f"no value on {lacking[0].answers.questions.name}: {lacking[0].undefined[name]}{more}"
 
 
 # risk by coverage -------------------------------------------------------------------------------
@@ -389,15 +407,13 @@ def set_curve(one: Figures, draws: Resamples) -> SetCurve:
     draws
         Of the units of the set, as its figures were made with.
     """
-    answers = one.confidence, one.correct
-    replicates = [
-        risk_among_surest(*answers, TENTHS, weights=block[:, one.unit_of])
-        for block in draws.weights()
-    ]
-    as_they_are = risk_among_surest(*answers, TENTHS)[np.newaxis]
+    answers = one.answers.confidence[:, 0], one.correct
+
+    def at_tenths(w: Floats) -> Floats:
+        return risk_among_surest(*answers, TENTHS, weights=w)
+
     return SetCurve(
-        steps=risk_steps(*answers, _EDGES),
-        at_tenths=np.concatenate([as_they_are, *replicates]),
+        steps=risk_steps(*answers, _EDGES), at_tenths=one.answers.over_draws(at_tenths, draws)
     )
 
 
@@ -415,7 +431,7 @@ def risk_curve(
     """
     if not all(len(one.correct) for one in sets):
         return None
-    sizes = [one.size for one in sets]
+    sizes = [one.answers.questions.size for one in sets]
     at_tenths = weighted_mean(np.stack([one.at_tenths for one in curves], axis=-1), sizes)
     return RiskCurve(
         edges=_EDGES,
@@ -429,7 +445,7 @@ def _curve_points(
 ) -> tuple[Estimate, ...]:
     """As `confidence_board.estimates_of` has those of accuracy: all that is wrong, at the end."""
     ends = intervals.ends(values, None)
-    n, units = sum(len(one.correct) for one in sets), sum(one.units for one in sets)
+    n, units = sum(len(one.correct) for one in sets), sum(one.answers.n_units for one in sets)
     found = []
     for place, share in enumerate(TENTHS.tolist()):
         value = float(values[0, place])

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from judgebench.columns import occurring
 from judgebench.metrics.board_kinds import BoardKind, read_board
 from judgebench.metrics.intervals import Floats, Interval, Intervals, as_estimate
-from judgebench.metrics.item_means import ItemMeans, item_means
-from judgebench.metrics.paired import BASELINE, CANDIDATE, PairedModels, PairedTests
+from judgebench.metrics.measures import ItemMeans, item_means
+from judgebench.metrics.paired import BASELINE, CANDIDATE, PairedModels, PairedTests, View, in_views
 from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable
 from judgebench.metrics.win_rate import AS_PUBLISHED, LENGTH_CONTROLLED, PUBLISHED_ERROR
 from judgebench.plain_text import in_natural_order
@@ -381,31 +381,19 @@ def at_equal_length(
         n = np.array([one.n[m] if m >= 0 else 0 for m in at])
         missing = pair.expected - n
         unknown = [one.unknown[model] for model in two if model in one.unknown]
-    observed, (candidate, baseline), why_not = fits.test(pair.mean, pair.mean)
+    observed, figures, why_not = fits.test(pair.mean, pair.mean)
     why_not = next(iter(unknown), why_not)
-    lacks = bool(missing.any())
-    worst = best = None
-    if lacks and why_not is None and pair.worst is not None and pair.best is not None:
-        worst, best = fits.filled(pair.worst, pair.best), fits.filled(pair.best, pair.worst)
     told = replace(
         pair,
         metric=LENGTH_CONTROLLED,
         missing=missing,
         why_not=pair.why_not or why_not,
     )
-    bounded = worst is not None and best is not None
-    return told, PairedTests(
-        observed=observed,
-        worst=worst if bounded else None,
-        best=best if bounded else None,
-        bounded=not lacks or bounded,
-        candidate=candidate,
-        baseline=baseline,
-        why_unbounded=(
-            "verdicts are missing where a length or a difficulty is not known, and nothing bounds "
-            "what they would do to a length-controlled win rate"
-        ),
-    )
+    return told, in_views(
+        told, observed, figures, fits.filled if why_not is None else None,
+        "verdicts are missing where a length or a difficulty is not known, and nothing bounds "
+        "what they would do to a length-controlled win rate",
+    )  # fmt: skip
 
 
 class _Fits:
@@ -431,11 +419,13 @@ class _Fits:
 
         self.difference = np.stack([of(opponent) - of(model) for model in two], axis=-1)
 
-    def filled(self, candidate: Floats, baseline: Floats) -> PairedTest | None:
-        """On all items; None where a length is not known, or a fit has no value."""
-        if np.isnan(self.difference).any():
+    def filled(self, view: View) -> PairedTest | None:
+        """On all items, with what is missing at one of its ends for the candidate, and the other
+        for the baseline; None where a length or an end is not known, or a fit has no value."""
+        worst, best = self.pair.worst, self.pair.best
+        if worst is None or best is None or np.isnan(self.difference).any():
             return None
-        test, _, why_not = self.test(candidate, baseline)
+        test, _, why_not = self.test(*((worst, best) if view == "worst" else (best, worst)))
         return test if why_not is None else None
 
     def test(

@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from judgebench.metrics.agreement import AgreementTable, LabelAgreement, weighted
+from judgebench.metrics.agreement import LabelAgreement, weighted
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.comparison import (
     AgreementRow,
@@ -26,7 +26,6 @@ from judgebench.metrics.comparison import (
     share_of,
 )
 from judgebench.metrics.intervals import Floats, Intervals, as_estimate, wilson
-from judgebench.metrics.judge_differences import JudgeChecks
 from judgebench.metrics.judged_values import (
     NO_VERDICT,
     OUTCOMES,
@@ -34,9 +33,7 @@ from judgebench.metrics.judged_values import (
     Codes,
     JudgedValues,
     Said,
-    read_outcomes,
 )
-from judgebench.metrics.verdict_table import Columns
 from judgebench.records import Estimate
 from judgebench.stats.agreement import COEFFICIENTS, Weighting, coefficient, why_undefined
 from judgebench.stats.pair_outcomes import (
@@ -44,7 +41,6 @@ from judgebench.stats.pair_outcomes import (
     NO_OUTCOME,
     TIE,
     WIN,
-    OutcomeRule,
     comparison_contributions,
 )
 from judgebench.stats.resample import Resamples, quotient
@@ -326,28 +322,6 @@ class OutcomeAgreement(LabelAgreement):
                 with_ties.rows(), without, correlation, consistency, names, strict=True
             )
         ]
-
-
-def outcome_agreement(
-    columns: Columns,
-    *,
-    reference: str = "human",
-    rule: OutcomeRule | None = None,
-    weighting: Weighting = "nominal",
-    intervals: Intervals | None = None,
-    checks: JudgeChecks | None = None,
-) -> AgreementTable:
-    """Every judge that compares, against a reference; see `OutcomeAgreement`.
-
-    Parameters
-    ----------
-    columns
-        As for `judgebench.metrics.judged_values.paired_verdicts`.
-    rule
-        How probabilities become outcomes.
-    """
-    board = OutcomeAgreement(read_outcomes(columns, rule), weighting, intervals)
-    return board.against(reference, checks)
 
 
 def _of_reference(values: JudgedValues, truth: Said) -> Floats:

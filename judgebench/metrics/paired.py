@@ -11,7 +11,7 @@ docs/decisions/0034-one-engine-compares.md.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain, combinations
@@ -26,13 +26,14 @@ from judgebench.columns import coded as coded_column
 from judgebench.metrics.board_kinds import BoardKind, board
 from judgebench.metrics.failed_rows import missing_counts, why_missing
 from judgebench.metrics.intervals import LEAST, Floats, Intervals
-from judgebench.metrics.item_means import ItemMeans, item_means
 from judgebench.metrics.measures import (
     Balance,
     Estimated,
+    ItemMeans,
     Measure,
     balanced,
     estimated,
+    item_means,
     mean_of,
     mean_of_parts,
     pseudo_values,
@@ -771,17 +772,42 @@ def compare(
             reach=reach, finest=finest,
         )  # fmt: skip
 
-    lacks, both = bool(pair.missing.any()), readable_on_both(pair)
+    both = readable_on_both(pair)
     bounded = pair.worst is not None and not _categories_without(pair, pair.stratum >= 0)
     weight, own = normalised(pair, both), pair.mean[both]
     candidate, baseline = (float((weight * one).sum()) if len(own) else math.nan for one in own.T)
+    return in_views(pair, tested("observed"), (candidate, baseline), tested if bounded else None)
+
+
+def in_views(
+    pair: PairedModels,
+    observed: PairedTest,
+    figures: tuple[float, float],
+    tested: Callable[[View], PairedTest | None] | None,
+    why_unbounded: str = UNBOUNDED,
+) -> PairedTests:
+    """The test as observed, and those at both ends of what is missing, where anything is.
+
+    Parameters
+    ----------
+    figures
+        Those of candidate and baseline as observed.
+    tested
+        At one of the ends; None, or None at one of them, where nothing bounds what is missing.
+    why_unbounded
+        What is said there.
+    """
+    lacks = bool(pair.missing.any())
+    worst, best = (tested(end) if lacks and tested else None for end in VIEWS[1:])
+    known = worst is not None and best is not None
     return PairedTests(
-        observed=tested("observed"),
-        worst=tested("worst") if lacks and bounded else None,
-        best=tested("best") if lacks and bounded else None,
-        bounded=not lacks or bounded,
-        candidate=candidate,
-        baseline=baseline,
+        observed=observed,
+        worst=worst if known else None,
+        best=best if known else None,
+        bounded=known or not lacks,
+        candidate=figures[CANDIDATE],
+        baseline=figures[BASELINE],
+        why_unbounded=why_unbounded,
     )
 
 

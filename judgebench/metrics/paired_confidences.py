@@ -14,16 +14,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import chain
+from dataclasses import replace
+from functools import partial
 from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from judgebench.metrics.confidence import Floats, QuestionSet, Statistic, statistics
+from judgebench.metrics.confidence import Confidences, Floats, Statistic, statistics
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.paired import BASELINE, CANDIDATE, PairedModels, PairedTests, compare
+from judgebench.metrics.paired import (
+    BASELINE,
+    CANDIDATE,
+    PairedModels,
+    PairedTests,
+    View,
+    compare,
+    in_views,
+)
 from judgebench.metrics.registry import sign_of
 from judgebench.plain_text import counted
 from judgebench.stats.calibration_error import (
@@ -43,27 +51,8 @@ End: TypeAlias = Literal["observed", "low", "high"]
 """Where what is missing is put: left out, or where the metric is at its lowest or highest."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class SetOfTwo:
-    """A set of questions that both models are to answer.
-
-    confidence, correct : float array, shape (items, 2)
-        Of candidate and baseline: in [0, 1], and 0 or 1; nan where there is none.
-    """
-
-    questions: QuestionSet
-    confidence: Floats
-    correct: Floats
-
-    @property
-    def known(self) -> NDArray[np.bool_]:
-        """Which answers have both, shape (items, 2)."""
-        found: NDArray[np.bool_] = ~(np.isnan(self.confidence) | np.isnan(self.correct))
-        return found
-
-
 def of_confidences(
-    sets: Sequence[SetOfTwo],
+    sets: Sequence[Confidences],
     *,
     metric: str,
     confidence: str,
@@ -95,30 +84,26 @@ def of_confidences(
         return pair, compare(pair, alpha=alpha, seed=intervals.seed)
     tests = _Tests(sets, metric, alpha, intervals)
     why_not = tests.why_undefined()
-    observed, (candidate, baseline) = tests.test("observed", "observed")
-    lacks = bool(pair.missing.any())
-    worst = best = None
-    if lacks and why_not is None and metric != "alignment":
-        low_high, high_low = (tests.test(*ends)[0] for ends in (("low", "high"), ("high", "low")))
-        worst, best = (low_high, high_low) if pair.higher_is_better else (high_low, low_high)
+    bounded = why_not is None and metric != "alignment"
+
+    def tested(view: View) -> PairedTest:
+        lower: tuple[End, End] = ("low", "high")
+        ends = lower if (view == "worst") == pair.higher_is_better else lower[::-1]
+        return tests.test(*ends)[0]
+
     without = int(pair.missing.sum())
     lack = f"{counted(without, 'answer')} {'lacks' if without == 1 else 'lack'}"
-    compared = PairedTests(
-        observed=observed,
-        worst=worst,
-        best=best,
-        bounded=not lacks or worst is not None,
-        candidate=candidate,
-        baseline=baseline,
-        why_unbounded=(
-            f"{lack} a label or a confidence, and nothing bounds what "
-            f"{'it' if without == 1 else 'they'} would do to {metric}"
-        ),
-    )
+    compared = in_views(
+        pair, *tests.test("observed", "observed"), tested if bounded else None,
+        f"{lack} a label or a confidence, and nothing bounds what "
+        f"{'it' if without == 1 else 'they'} would do to {metric}",
+    )  # fmt: skip
     return replace(pair, why_not=why_not), compared
 
 
-def _lined_up(sets: Sequence[SetOfTwo], metric: str, confidence: str, judge: str) -> PairedModels:
+def _lined_up(
+    sets: Sequence[Confidences], metric: str, confidence: str, judge: str
+) -> PairedModels:
     known = np.concatenate([one.known for one in sets])
     n_units = np.cumsum([0, *(len(one.questions.units) for one in sets)])
     n_items = [len(one.questions.items) for one in sets]
@@ -147,7 +132,7 @@ def _lined_up(sets: Sequence[SetOfTwo], metric: str, confidence: str, judge: str
     )
 
 
-def _brier(sets: Sequence[SetOfTwo]) -> tuple[Floats, Floats, Floats]:
+def _brier(sets: Sequence[Confidences]) -> tuple[Floats, Floats, Floats]:
     """Minus the squared distance of each answer, and its ends, shape (items, 2)."""
     c = np.concatenate([one.confidence for one in sets])
     y = np.concatenate([one.correct for one in sets])
@@ -165,7 +150,7 @@ class _Tests:
     """One metric of all answers together, over the draws that both models share."""
 
     def __init__(
-        self, sets: Sequence[SetOfTwo], metric: str, alpha: float, intervals: Intervals
+        self, sets: Sequence[Confidences], metric: str, alpha: float, intervals: Intervals
     ) -> None:
         self.sets, self.metric, self.alpha = sets, metric, alpha
         self.sign = sign_of(metric)
@@ -175,21 +160,16 @@ class _Tests:
         """The test, and both figures, with what is missing of each model at one of its ends."""
         found, units, rarer = [], 0, np.zeros(2)
         for one, draws in zip(self.sets, self.draws, strict=True):
-            rows = np.arange(len(one.known))
-            if candidate == "observed":
-                rows = rows[one.known.all(axis=1)]
-            unit_of = one.questions.unit_of[rows]
+            its = one.of_all if candidate == "observed" else one
             of_models = [
-                statistic_at(self.metric, one.confidence[rows, m], one.correct[rows, m], end)
+                statistic_at(self.metric, its.confidence[:, m], its.correct[:, m], end)
                 for m, end in ((CANDIDATE, candidate), (BASELINE, baseline))
             ]
-            drawn = (w[:, unit_of] for w in draws.weights())
-            weights = chain([np.ones((1, len(rows)))], drawn)  # one block of them at a time
-            blocks = [np.stack([of(w) for of in of_models], axis=-1) for w in weights]
-            found.append(np.concatenate(blocks))
-            units += len(set(unit_of.tolist()))
-            right = np.nansum(one.correct[rows], axis=0)
-            rarer += np.minimum(right, len(rows) - right)
+            of = partial(_of_each, of_models)
+            found.append(its.over_draws(of, draws))
+            units += its.n_units
+            right = np.nansum(its.correct, axis=0)
+            rarer += np.minimum(right, len(its.correct) - right)
         sizes = [one.questions.size for one in self.sets]
         values = self.sign * weighted_mean(np.stack(found, axis=-1), sizes)
         test = bootstrap_test(
@@ -216,12 +196,12 @@ class _Tests:
         sizes = [one.questions.size for one in self.sets]
         sums: list[list[Floats]] = [[], []]
         for one in self.sets:
-            rows = one.known.all(axis=1)
+            its = one.of_all
             for m in (CANDIDATE, BASELINE):
                 of_bins = bin_contributions(
-                    one.confidence[rows, m], one.correct[rows, m], binning="exact"
+                    its.confidence[:, m], its.correct[:, m], binning="exact"
                 )
-                sums[m].append(unit_sums(of_bins, one.questions.unit_of[rows]))
+                sums[m].append(unit_sums(of_bins, its.questions.unit_of))
 
         def ruled_out(alpha: float) -> float:
             """The rise that is, so that improvements lie above minus it."""
@@ -246,15 +226,19 @@ class _Tests:
     def why_undefined(self) -> str | None:
         """Why the metric has no value on the answers of both; None where it has one."""
         for one in self.sets:
-            both = one.known.all(axis=1)
+            right = one.of_all.correct
             where = f" on {one.questions.name}" if len(self.sets) > 1 else ""
-            if not both.any():
+            if not len(right):
                 return f"no question{where} has a label and a confidence of both"
             for m, who in ((CANDIDATE, "the candidate"), (BASELINE, "the baseline")):
-                reason = why_no_auroc(one.correct[both, m])
+                reason = why_no_auroc(right[:, m])
                 if self.metric == "auroc" and reason is not None:
                     return f"no AUROC of {who}{where}: {reason}"
         return None
+
+
+def _of_each(of_models: Sequence[Statistic], w: Floats) -> Floats:
+    return np.stack([of(w) for of in of_models], axis=-1)
 
 
 def statistic_at(metric: str, confidence: Floats, correct: Floats, end: End) -> Statistic:

@@ -16,7 +16,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from judgebench.metrics.agreement import AgreementBoard, AgreementTable
+from judgebench.metrics.agreement import AgreementBoard
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.comparison import AgreementRow
 from judgebench.metrics.intervals import Floats, Intervals, as_estimate
@@ -39,11 +39,10 @@ from judgebench.metrics.judged_values import (
     JudgedValues,
     Said,
     in_words,
-    read_scores,
 )
-from judgebench.metrics.verdict_table import Columns, Ints
+from judgebench.metrics.verdict_table import Ints
 from judgebench.plain_text import in_natural_order
-from judgebench.records import HUMAN, Estimate
+from judgebench.records import Estimate
 from judgebench.stats.rank_correlation import (
     CORRELATIONS,
     NO_INTERVAL_OF_ITEMS,
@@ -224,28 +223,6 @@ class ScoreAgreement(AgreementBoard):
             judge, truth.name, mine, theirs, self.values.model_of, models, words,
             checks.near_constant, one_scale=False,
         )  # fmt: skip
-
-
-def score_agreement(
-    columns: Columns,
-    *,
-    reference: str = HUMAN,
-    block: int | None = None,
-    unparsed: float | None = None,
-    intervals: Intervals | None = None,
-    checks: JudgeChecks | None = None,
-) -> AgreementTable:
-    """Every judge that scores, against a reference; see `ScoreAgreement`.
-
-    Parameters
-    ----------
-    columns
-        As for `judgebench.metrics.scores.scores`; items with one ``unit`` are one question.
-    unparsed
-        What upstream takes an unreadable score for; with it every correlation is also given so.
-    """
-    board = ScoreAgreement(read_scores(columns, unparsed), block, intervals)
-    return board.against(reference, checks)
 
 
 def may_be_constant(scores: Floats, model_of: Ints, share: float) -> bool:

@@ -37,9 +37,10 @@ from judgebench.metrics.judge_differences import (
 )
 from judgebench.metrics.judged_values import (
     JudgedValues,
+    read_outcomes,
     read_values,
 )
-from judgebench.metrics.outcome_agreement import OutcomeAgreement, outcome_agreement
+from judgebench.metrics.outcome_agreement import OutcomeAgreement
 from judgebench.metrics.score_agreement import BLOCK, SAMPLE, ScoreAgreement
 from judgebench.records import HUMAN, is_human
 from judgebench.reports.board_data import BoardData
@@ -757,7 +758,8 @@ def rater_agreement(
         rows = label_kappa(columns, reference=name, labels=which.labels, intervals=intervals)
     elif kind == "preference":
         pairs = where(columns, (opponent is not None for opponent in columns["opponent"]))
-        rows = outcome_agreement(pairs, reference=name, intervals=intervals).rows
+        board = OutcomeAgreement(read_outcomes(pairs), intervals=intervals)
+        rows = board.against(name).rows
     else:
         low, high = _scale(own)
         if not (low.is_integer() and high.is_integer()):  # nor is an endless one

@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 
@@ -34,6 +34,7 @@ from judgebench.reports.confidence_data import (
     Confidence,
     ConfidenceData,
     Unread,
+    given,
     question_sets,
 )
 from judgebench.reports.document import (
@@ -441,34 +442,34 @@ def _rows(
     curves: bool,
 ) -> list[ConfidenceRow]:
     """Over all sets, over each domain and over each set, as far as these are different things."""
-    found: list[tuple[str | None, Figures, SetCurve | None]] = []
+    of_answers = {(model, item): label for item, label in labels.items()}
+    found: list[tuple[Figures, SetCurve | None]] = []
     for questions, draws in sets:
         one = figures(
-            questions,
-            confidence=np.array([confidence.of.get((model, i), math.nan) for i in questions.items]),
-            correct=np.array([labels.get(i, math.nan) for i in questions.items]),
+            given(questions, [model], confidence, of_answers),
             expected=np.array([i in labels for i in questions.items]),
             resamples=draws,
             seed=intervals.seed,
             why_none=_why_none(model, confidence, labels, judge, questions),
             level=intervals.level,
         )
-        found.append((questions.domain, one, set_curve(one, draws) if curves else None))
-    scopes: list[tuple[Scope, str, Sequence[tuple[str | None, Figures, SetCurve | None]]]] = [
-        ("all", "all", found)
-    ]
-    domains = grouped((one[0], one) for one in found if one[0] is not None)
+        found.append((one, set_curve(one, draws) if curves else None))
+    scopes: list[tuple[Scope, str, list[tuple[Figures, SetCurve | None]]]] = [("all", "all", found)]
+    by_domain = grouped((one[0].answers.questions.domain, one) for one in found)
+    domains = {name: inside for name, inside in by_domain.items() if name is not None}
     if len(domains) > 1:
         scopes += [("domain", name, inside) for name, inside in sorted(domains.items())]
     if len(found) > 1:
-        scopes += [("set", one[1].name, [one]) for one in found]
+        scopes += [("set", one[0].answers.questions.name, [one]) for one in found]
     n = [n for (m, _), n in confidence.samples.items() if m == model]
     rows = []
     for scope, over, inside in scopes:
-        some = [one for _, one, _ in inside]
-        given = np.concatenate([one.confidence for one in some])
-        right = np.concatenate([one.correct for one in some])
-        drawn = [curve for _, _, curve in inside if curve is not None]
+        some = [one for one, _ in inside]
+        sure, right = (
+            np.concatenate([getattr(one.answers, which)[:, 0] for one in some])
+            for which in ("confidence", "correct")
+        )
+        drawn = [curve for _, curve in inside if curve is not None]
         rows.append(
             ConfidenceRow(
                 model=model,
@@ -477,12 +478,12 @@ def _rows(
                 version=version,
                 scope=scope,
                 over=over,
-                sets=tuple(one.name for one in some),
+                sets=tuple(one.answers.questions.name for one in some),
                 metrics=estimates_of(some, intervals),
                 threshold=some[0].threshold if len(some) == 1 else math.nan,
                 samples=(min(n), max(n)) if n else None,
-                bins=reliability_bins(given, right, binning="exact"),
-                risk=risk_coverage(given, right).at(TENTHS),
+                bins=reliability_bins(sure, right, binning="exact"),
+                risk=risk_coverage(sure, right).at(TENTHS),
                 curve=risk_curve(some, drawn, intervals) if drawn else None,
             )
         )
@@ -545,6 +546,11 @@ class Choice:
     lacking: Mapping[str, str]
 
 
+def _first_rows(store: Store, benchmark: str, **some: Any) -> ConfidenceData:
+    which = benchmark_ref(store, benchmark)
+    return ConfidenceData(store, which, rouge="lin", first=FIRST_ROWS, **some)
+
+
 def labelling(store: Store, benchmark: str) -> dict[str, str]:
     """The judges that have said which first answers are correct: the name shown -> the id.
 
@@ -553,26 +559,13 @@ def labelling(store: Store, benchmark: str) -> dict[str, str]:
     benchmark
         ``NAME@VERSION``.
     """
-    return _labelling(_first_rows(store, benchmark))
-
-
-def _first_rows(
-    store: Store, benchmark: str, judges: frozenset[str] | None = None
-) -> ConfidenceData:
-    return ConfidenceData(
-        store, benchmark_ref(store, benchmark), rouge="lin", judges=judges, first=FIRST_ROWS
-    )
-
-
-def _labelling(data: ConfidenceData) -> dict[str, str]:
+    data = _first_rows(store, benchmark)
     known = set(data.labelling_judges())
     ids = sorted(data.judges.items(), key=lambda one: (one[1], one[0]))
     return {name: judge for judge, name in ids if name in known}
 
 
-def choice(
-    store: Store, benchmark: str, correct: str | None, everybody: ConfidenceData | None = None
-) -> Choice:
+def choice(store: Store, benchmark: str, correct: str | None) -> Choice:
     """The models and confidences of a benchmark.
 
     Parameters
@@ -581,15 +574,13 @@ def choice(
         ``NAME@VERSION``.
     correct
         The judge whose labels count, by id; None where nobody labels.
-    everybody
-        What the first rows of all judges say, where they have been read already.
     """
-    everybody = everybody or _first_rows(store, benchmark)
+    everybody = _first_rows(store, benchmark)
     giving = everybody.confidence_judges()
     ids = {judge for judge, name in everybody.judges.items() if name in giving}
     judges = frozenset(ids if correct is None else ids | {correct})
     # Again with these alone, since what they are called depends on who else is there.
-    data = _first_rows(store, benchmark, judges)
+    data = _first_rows(store, benchmark, judges=judges)
     found = {name: make() for name, make in data.confidences().items()}
     given = frozenset[Answer]().union(*(one.of for one in found.values()))
     sure, answers = {model for model, _ in given}, data.answers() | given
@@ -610,12 +601,13 @@ MOST_LOOKED_AT = 20
 
 
 def with_confidences(store: Store) -> tuple[tuple[str, str], ...]:
-    """The benchmarks, of the first ones, that have labels and confidences: names and versions."""
-    found = []
-    for one in without_probes(store.benchmarks())[:MOST_LOOKED_AT]:
-        name = "@".join(one)
-        data = _first_rows(store, name)
-        judge = next(iter(_labelling(data).values()), None)
-        if judge is not None and choice(store, name, judge, data).confidences:
-            found.append(one)
-    return tuple(found)
+    """The benchmarks, of the first ones, that have labels and confidences: names and versions.
+
+    The first rows of a judge tell it mostly; only where they do not, those on each model are read.
+    """
+    return tuple(
+        one
+        for one in without_probes(store.benchmarks())[:MOST_LOOKED_AT]
+        if _first_rows(store, "@".join(one), any_model=True).has_some()
+        or _first_rows(store, "@".join(one)).has_some()
+    )

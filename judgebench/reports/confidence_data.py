@@ -22,12 +22,12 @@ from judgebench.columns import counted, grouped, marked, paired, select_rows
 from judgebench.errors import UsageError, refuse, unknown_name
 from judgebench.judges.kinds import EXAMPLES
 from judgebench.keys import content_key
-from judgebench.metrics.confidence import QuestionSet
+from judgebench.metrics.confidence import Confidences, QuestionSet
 from judgebench.metrics.failed_rows import with_failures
 from judgebench.metrics.intervals import Floats, Intervals
-from judgebench.metrics.item_means import item_means
+from judgebench.metrics.measures import item_means
 from judgebench.metrics.paired import PairedModels, PairedTests
-from judgebench.metrics.paired_confidences import SetOfTwo, of_confidences
+from judgebench.metrics.paired_confidences import of_confidences
 from judgebench.metrics.scores import NO_ENDS
 from judgebench.metrics.verdict_table import Ints, coded, read_table, verdict_values
 from judgebench.plain_text import in_natural_order
@@ -116,7 +116,7 @@ class ConfidenceData:
 
     first
         So many verdicts of each judge on each model, and answers of each model, are read in place
-        of all: enough to know what there is.
+        of all: enough to know what there is. With ``any_model`` so many of each judge.
     models, judges
         Id -> the name shown.
     impossible
@@ -131,6 +131,7 @@ class ConfidenceData:
         rouge: RougeL,
         judges: Collection[str] | None = None,
         first: int | None = None,
+        any_model: bool = False,
     ) -> None:
         self.store, self.which, self._rouge = store, which, rouge
         at = which.name, which.version
@@ -139,7 +140,11 @@ class ConfidenceData:
         if first is None:
             stored, answers = store.verdicts(*at, judges=judges), store.responses_table(*at)
         else:
-            stored = store.first_verdicts(*at, first, judges=judges)
+            stored = (
+                store.some_of_each(*at, first)
+                if any_model
+                else store.first_verdicts(*at, first, judges=judges)
+            )
             answers = store.first_answers(*at, first)
         failures: Columns = store.failures(*at)
         if judges is not None:
@@ -306,6 +311,11 @@ class ConfidenceData:
         named = {make().judge for name, make in self.confidences().items() if name != CONSIS_LEX}
         return {judge for judge in named if judge is not None}
 
+    def has_some(self) -> bool:
+        """Whether anybody labels, and there is a confidence, of a judge or computed."""
+        found = (make() for make in self.confidences().values())
+        return bool(self.labelling_judges()) and any(one.judge or one.of for one in found)
+
     def other_scales(self) -> list[str]:
         """The judges that score greedy answers on another scale than from 0 to 1."""
         return [judge for judge in self._table.judges if (judge, "score", True) in self._gives]
@@ -366,6 +376,21 @@ class ConfidenceData:
             why_none=NOT_JUDGED if judge is None else why,
             samples=self._by_answer(asked, samples),
         )
+
+
+def given(
+    questions: QuestionSet,
+    models: Sequence[str],
+    confidence: Confidence,
+    labels: Mapping[Answer, float],
+) -> Confidences:
+    """A confidence of some models on a set of questions, beside what is said of their answers."""
+
+    def of(values: Mapping[Answer, float]) -> Floats:
+        told = [[values.get((m, item), math.nan) for m in models] for item in questions.items]
+        return np.array(told, dtype=np.float64).reshape(len(told), len(models))
+
+    return Confidences(questions=questions, confidence=of(confidence.of), correct=of(labels))
 
 
 def question_sets(
@@ -575,11 +600,7 @@ class PairConfidences:
         """
         labels = self.said.correct(judge)
         sets = [
-            SetOfTwo(
-                questions=questions,
-                confidence=self._of_two(confidence.of, questions.items),
-                correct=self._of_two(labels, questions.items),
-            )
+            given(questions, self.two, confidence, labels)
             for questions in self._sets(labels, confidence, group)
         ]
         pair, compared = of_confidences(
@@ -617,11 +638,6 @@ class PairConfidences:
             known = [one.name for one in sets]
             raise UsageError(f"{self.data.which}: {unknown_name('set of questions', group, known)}")
         return named
-
-    def _of_two(self, values: Mapping[Answer, float], items: Sequence[str]) -> Floats:
-        return np.array(
-            [[values.get((model, item), math.nan) for model in self.two] for item in items]
-        ).reshape(len(items), 2)
 
     def _changed(
         self, judge: str, labels: Mapping[Answer, float], confidence: Confidence

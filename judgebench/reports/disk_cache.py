@@ -8,7 +8,6 @@ pulled data). What is not there any more is computed again; nothing here is the 
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 import os
 import sys
@@ -54,7 +53,7 @@ def _code(folders: tuple[Path, ...]) -> tuple[str, ...]:
     """Ours, file by file, and the versions of what it calls. It does not change while it runs."""
     package = Path(judgebench.__file__).parent
     ours = sorted(_seen(file) for folder in (package, *folders) for file in folder.rglob("*.py"))
-    return (sys.version, *(f"{name} {_version(name)}" for name in LIBRARIES), *ours)
+    return (sys.version, *_installed(), *ours)
 
 
 def _of_packages() -> list[str]:
@@ -63,11 +62,10 @@ def _of_packages() -> list[str]:
     return [*registry.entry_point_names("metrics"), *map(_seen, files)]
 
 
-def _version(library: str) -> str:
-    try:
-        return importlib.metadata.version(library)
-    except importlib.metadata.PackageNotFoundError:
-        return "absent"
+def _installed() -> list[str]:
+    """Of `LIBRARIES` those that are there, as the folders are called that say so: with versions."""
+    folders = (one.name for where in filter(None, sys.path) for one in Path(where).glob("*-info"))
+    return sorted(one for one in folders if one.partition("-")[0].replace("_", "-") in LIBRARIES)
 
 
 def _outside() -> Iterator[str]:

@@ -72,24 +72,6 @@ class Ordered:
         return np.asarray(up_to.ravel()[self._place] * there)
 
 
-def average_ranks(scores: ArrayLike) -> Floats:
-    """Ranks from 1 (lowest), ties sharing the mean of their ranks.
-
-    Parameters
-    ----------
-    scores : float array, shape (..., n)
-
-    Returns
-    -------
-    float array, shape (..., n)
-        nan throughout a vector that holds a nan.
-    """
-    x = np.asarray(scores, dtype=np.float64)
-    flat = Ordered(x.reshape(math.prod(x.shape[:-1]), x.shape[-1]))
-    ranks = flat.ranks(np.ones_like(flat.known)).reshape(x.shape)
-    return np.where(np.isnan(x).any(axis=-1, keepdims=True), np.nan, ranks)
-
-
 def spearman(first: ArrayLike, second: ArrayLike) -> Floats:
     """Spearman's rho: Pearson's correlation of average ranks [1]_.
 

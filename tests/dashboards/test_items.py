@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from judgebench.store import open_store
+from judgebench.store import Store, open_store, search
 from judgebench.store.search import PAGE, index_path
 from tests.dashboards import item_stores, stores
 from tests.dashboards.item_stores import BENCHMARK
@@ -49,6 +50,27 @@ def test_a_search_is_typed_and_lives_in_the_url(open_page: Any, url: str) -> Non
     assert app.query_params["q"] == "多瑙河"
     app.text_input[0].set_value("nowhere to be found").run()
     assert app.info[0].value == "Nothing was found."
+
+
+def test_without_words_filters_that_leave_nothing_are_looked_through_for_half_a_second(
+    open_page: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = item_stores.fill(tmp_path / "s.db", n_items=40)
+    asked, whole = list[float](), search.search
+
+    def over(store: Store, *given: Any, for_s: float, **named: Any) -> search.Found:
+        asked.append(for_s)
+        found = whole(store, *given, for_s=for_s, **named)
+        return replace(found, hits=(), then=("reasoning", 7), looked_at=4050, by_index=False)
+
+    monkeypatch.setattr(search, "search", over)
+    app = open_page("items", url, verdict="label")
+    said = "Nothing among the newest 4,050 texts."
+    assert [one.value for one in app.info] == [said]
+    assert "Look further" in buttons(app)
+    app = open_page("items", url, q="names")
+    assert app.info[0].value.endswith("nothing among 4,050 of them in a second.")
+    assert asked == [0.5, 1.0]
 
 
 def test_hits_are_paged_and_another_search_begins_at_its_first_page(

@@ -14,11 +14,12 @@ import pytest
 from judgebench import explore
 from judgebench.columns import Coded
 from judgebench.metrics.accuracy import accuracies
-from judgebench.metrics.agreement import LabelAgreement, agreement
+from judgebench.metrics.agreement import LabelAgreement
 from judgebench.metrics.judged_values import read_labels
 from judgebench.metrics.scores import by_dimension, scores
 from judgebench.metrics.win_rate import win_rates
 from judgebench.store import open_store
+from tests.agreements import agreement
 from tests.dashboards import stores
 
 MARKUP = {"markdown", "caption", "title", "header", "subheader", "info", "error", "warning"}

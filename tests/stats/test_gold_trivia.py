@@ -15,12 +15,13 @@ import numpy as np
 import pytest
 
 from judgebench.metrics.accuracy import accuracies
-from judgebench.metrics.agreement import AgreementTable, LabelAgreement, agreement
+from judgebench.metrics.agreement import AgreementTable, LabelAgreement
 from judgebench.metrics.comparison import pair
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.judged_values import read_labels
 from judgebench.stats.agreement import COEFFICIENTS, coefficient
 from judgebench.stats.resample import jackknife_se, leave_one_out_sums
+from tests.agreements import agreement
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "trivia_judging"
 NAMES = {"percent_agreement": "agreement", "delta": "score_delta", "kendall_tau_b": "kendall"}

@@ -19,13 +19,6 @@ pairs = st.integers(2, 12).flatmap(
 )
 
 
-@given(hnp.arrays(np.float64, st.integers(0, 12), elements=st.integers(0, 5).map(float)))
-def test_average_ranks_equal_scipy(scores: np.ndarray) -> None:
-    from scipy.stats import rankdata
-
-    np.testing.assert_array_equal(rc.average_ranks(scores), rankdata(scores))
-
-
 @given(
     hnp.arrays(np.float64, (4, 7), elements=st.integers(0, 5).map(float)),
     hnp.arrays(np.bool_, (4, 7)),

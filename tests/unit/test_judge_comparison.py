@@ -18,7 +18,7 @@ from sklearn.metrics import cohen_kappa_score
 import judgebench
 from judgebench.errors import UsageError
 from judgebench.keys import content_key, request_key
-from judgebench.metrics.agreement import AgreementTable, agreement
+from judgebench.metrics.agreement import AgreementTable
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.judge_differences import (
     JudgeChecks,
@@ -26,8 +26,6 @@ from judgebench.metrics.judge_differences import (
     NearConstantRule,
     pairs_compared,
 )
-from judgebench.metrics.outcome_agreement import outcome_agreement
-from judgebench.metrics.score_agreement import score_agreement
 from judgebench.records import (
     ChatRequest,
     Estimate,
@@ -49,6 +47,7 @@ from judgebench.reports.agreement import AgreementReport, agreement_report, agre
 from judgebench.reports.cost import ELSEWHERE, NO_MODEL
 from judgebench.reports.render import render
 from judgebench.store import Store, open_store
+from tests.agreements import agreement, outcome_agreement, score_agreement
 from tests.dashboards.stores import manifest
 from tests.table import over_rows
 from tests.unit.exchanged import coded, import_verdicts, label, rows_file

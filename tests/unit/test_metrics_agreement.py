@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from scipy.stats import kendalltau, spearmanr
 
 from judgebench.errors import UsageError
-from judgebench.metrics.agreement import METRICS, AgreementRow, LabelAgreement, agreement
-from judgebench.metrics.comparison import fillings, pair
+from judgebench.metrics.agreement import AgreementRow, LabelAgreement
+from judgebench.metrics.comparison import METRICS, fillings, pair
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.judged_values import read_labels
 from judgebench.stats.agreement import COEFFICIENTS, coefficient, cohen_kappa
+from tests.agreements import agreement
 
 FAST = Intervals(n_replicates=200)
 WORD = {"+": "correct", "-": "incorrect"}

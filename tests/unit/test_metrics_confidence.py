@@ -7,7 +7,14 @@ import math
 import numpy as np
 import pytest
 
-from judgebench.metrics.confidence import DRAWN, Figures, QuestionSet, estimates_of, figures
+from judgebench.metrics.confidence import (
+    DRAWN,
+    Confidences,
+    Figures,
+    QuestionSet,
+    estimates_of,
+    figures,
+)
 from judgebench.metrics.intervals import Intervals, wilson
 from judgebench.stats.confidence import alignment, first_fifth, random_fifth
 from judgebench.stats.resample import content_seed
@@ -29,14 +36,16 @@ def questions(name: str, *, repeats: int = 1, size: int = N) -> QuestionSet:
     )
 
 
+def given(asked: QuestionSet, c: np.ndarray, y: np.ndarray) -> Confidences:
+    return Confidences(questions=asked, confidence=c[:, np.newaxis], correct=y[:, np.newaxis])
+
+
 def drawn(asked: QuestionSet) -> tuple[Figures, np.ndarray, np.ndarray]:
     generator = np.random.default_rng(content_seed(asked.name, seed=3))
     c = generator.integers(0, 11, N) / 10
     y = (generator.random(N) < 0.2 + 0.6 * c).astype(float)
     found = figures(
-        asked,
-        confidence=c,
-        correct=y,
+        given(asked, c, y),
         expected=np.ones(N, dtype=bool),
         resamples=QUICK.resamples(list(asked.units)),
         seed=7,
@@ -53,7 +62,7 @@ def accuracy_draws(asked: QuestionSet, y: np.ndarray) -> np.ndarray:
 def test_answers_to_one_question_are_drawn_together() -> None:
     asked = questions("s", repeats=3)
     found, _, y = drawn(asked)
-    assert found.units == N // 3
+    assert found.answers.n_units == N // 3
     column = found.values[1:, DRAWN.index("accuracy")]
     assert column == pytest.approx(accuracy_draws(asked, y))
 
@@ -77,9 +86,7 @@ def test_what_lacks_either_is_missing_where_both_were_expected() -> None:
     expected[2] = False  # has both all the same
     c[3], expected[3] = math.nan, False
     found = figures(
-        asked,
-        confidence=c,
-        correct=y,
+        given(asked, c, y),
         expected=expected,
         resamples=QUICK.resamples(list(asked.units)),
         seed=7,
@@ -92,9 +99,7 @@ def test_what_lacks_either_is_missing_where_both_were_expected() -> None:
 def test_accuracy_with_few_wrong_answers_has_wilsons_interval(wrong: int, method: str) -> None:
     asked, generator = questions("s"), np.random.default_rng(5)
     found = figures(
-        asked,
-        confidence=generator.random(N),
-        correct=(np.arange(N) >= wrong).astype(float),
+        given(asked, generator.random(N), (np.arange(N) >= wrong).astype(float)),
         expected=np.ones(N, dtype=bool),
         resamples=QUICK.resamples(list(asked.units)),
         seed=7,
@@ -122,9 +127,7 @@ def test_under_twenty_questions_an_ece_is_the_plug_in_alone(n: int) -> None:
     asked = questions("s")
     y = np.where(np.arange(N) < n, np.arange(N) % 2, math.nan)
     found = figures(
-        asked,
-        confidence=np.full(N, 0.9),
-        correct=y,
+        given(asked, np.full(N, 0.9), y),
         expected=~np.isnan(y),
         resamples=QUICK.resamples(list(asked.units)),
         seed=7,
@@ -153,9 +156,9 @@ def test_few_of_either_outcome_have_no_interval(
 ) -> None:
     asked, generator = questions("s"), np.random.default_rng(5)
     found = figures(
-        asked,
-        confidence=generator.random(N),
-        correct=((generator.permutation(N) < rarer) ^ turned).astype(float),
+        given(
+            asked, generator.random(N), ((generator.permutation(N) < rarer) ^ turned).astype(float)
+        ),
         expected=np.ones(N, dtype=bool),
         resamples=QUICK.resamples(list(asked.units)),
         seed=7,

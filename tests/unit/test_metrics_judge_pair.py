@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from judgebench.errors import UsageError
-from judgebench.metrics.agreement import LabelAgreement, agreement, kappa_map
+from judgebench.metrics.agreement import LabelAgreement, kappa_map
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.judge_pair import disagreements, judge_pair
@@ -21,9 +21,10 @@ from judgebench.metrics.judged_values import (
     read_outcomes,
     read_scores,
 )
-from judgebench.metrics.outcome_agreement import OutcomeAgreement, outcome_agreement
+from judgebench.metrics.outcome_agreement import OutcomeAgreement
 from judgebench.metrics.paired import before_and_after
 from judgebench.records import BINARY
+from tests.agreements import agreement, outcome_agreement
 from tests.table import over_rows
 
 QUICK = Intervals(n_replicates=200)

@@ -9,7 +9,8 @@ import pytest
 
 from judgebench.metrics.comparison import AgreementRow
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.outcome_agreement import NAMES, ONE_ORDER, outcome_agreement
+from judgebench.metrics.outcome_agreement import NAMES, ONE_ORDER
+from tests.agreements import outcome_agreement
 
 FAST = Intervals(n_replicates=200)
 

@@ -12,12 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgebench.metrics.confidence import QuestionSet
+from judgebench.metrics.confidence import Confidences, QuestionSet
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.paired import PairedModels, PairedTests
 from judgebench.metrics.paired_confidences import (
     CONFIDENCE_METRICS,
-    SetOfTwo,
     of_confidences,
     statistic_at,
 )
@@ -29,9 +28,9 @@ QUICK = Intervals(n_replicates=200, level=0.9)
 NONE = math.nan
 
 
-def one_set(c: Any, y: Any, name: str = "nq", size: int | None = None) -> SetOfTwo:
+def one_set(c: Any, y: Any, name: str = "nq", size: int | None = None) -> Confidences:
     items = tuple(f"{name}/{i}" for i in range(len(c)))
-    return SetOfTwo(
+    return Confidences(
         questions=QuestionSet(
             name=name, domain=None, size=size or len(items), items=items, units=items,
             unit_of=np.arange(len(items)),
@@ -41,14 +40,14 @@ def one_set(c: Any, y: Any, name: str = "nq", size: int | None = None) -> SetOfT
     )  # fmt: skip
 
 
-def made(n: int, seed: int = 0, name: str = "nq", size: int | None = None) -> SetOfTwo:
+def made(n: int, seed: int = 0, name: str = "nq", size: int | None = None) -> Confidences:
     generator = np.random.default_rng(seed)
     c = generator.integers(0, 21, (n, 2)) / 20
     y = generator.random((n, 2)) < 0.3 + 0.5 * c
     return one_set(c, y, name, size)
 
 
-def outcome(metric: str, *sets: SetOfTwo) -> tuple[PairedModels, PairedTests]:
+def outcome(metric: str, *sets: Confidences) -> tuple[PairedModels, PairedTests]:
     return of_confidences(
         sets, metric=metric, confidence="C", judge="J", alpha=0.05, intervals=QUICK
     )

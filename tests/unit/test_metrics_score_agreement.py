@@ -17,8 +17,9 @@ from judgebench.metrics.agreement import AgreementRow, AgreementTable
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.judge_differences import JudgeChecks
 from judgebench.metrics.judged_values import read_scores
-from judgebench.metrics.score_agreement import ScoreAgreement, may_be_constant, score_agreement
+from judgebench.metrics.score_agreement import ScoreAgreement, may_be_constant
 from judgebench.metrics.verdict_table import FAILED, SPARSE
+from tests.agreements import score_agreement
 
 FAST = Intervals(n_replicates=200)
 Said = Sequence[tuple[str, str, float | None]]

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from judgebench.metrics.evaluators import pair_labels, with_gaps
 from judgebench.metrics.judged_values import paired_verdicts, read_outcomes
-from judgebench.metrics.outcome_agreement import outcome_agreement, win_rates
+from judgebench.metrics.outcome_agreement import win_rates
 from judgebench.stats.evaluators import Labels
 from judgebench.stats.pair_outcomes import OutcomeRule
+from tests.agreements import outcome_agreement
 
 Columns = dict[str, list[Any]]
 NAMES = (

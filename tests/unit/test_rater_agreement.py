@@ -14,8 +14,7 @@ from sklearn.metrics import cohen_kappa_score
 from judgebench import keys
 from judgebench.exchange.pipeline import imported_judge
 from judgebench.labels import TAKEN_BACK, put_label
-from judgebench.metrics.agreement import agreement, label_kappa, score_kappa
-from judgebench.metrics.outcome_agreement import outcome_agreement
+from judgebench.metrics.agreement import label_kappa, score_kappa
 from judgebench.records import (
     JudgeSpec,
     Judgment,
@@ -30,6 +29,7 @@ from judgebench.records import (
 )
 from judgebench.reports.agreement import rater_agreement
 from judgebench.store import Store, open_store
+from tests.agreements import agreement, outcome_agreement
 
 ANNA, BERT = "human/anna", "human/bert"
 AT = ("made_up", "v1")

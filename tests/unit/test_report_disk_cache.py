@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,18 @@ def test_what_was_written_to_meanwhile_is_not_kept(store: Path, tmp_path: Path) 
 
     assert kept(str(store), {}, slow) == Answer(["said"], DOCUMENT)
     assert not list(tmp_path.rglob("*.json"))
+
+
+def test_answers_follow_from_what_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = {name.replace("-", "_"): version(name) for name in ("numpy", "scipy", "scikit-learn")}
+    before = disk_cache._installed()
+    assert {f"{name}-{its}.dist-info" for name, its in known.items()} <= {*before}
+    (tmp_path / "numpy-9.9.dist-info").mkdir()
+    (tmp_path / "other-9.9.dist-info").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert disk_cache._installed() == sorted([*before, "numpy-9.9.dist-info"])
 
 
 def test_a_metric_of_a_package_that_was_edited_is_computed_again(

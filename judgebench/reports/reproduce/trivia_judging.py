@@ -9,8 +9,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from judgebench.metrics.agreement import AgreementRow, agreement
+from judgebench.metrics.agreement import AgreementRow, LabelAgreement
 from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.judged_values import read_labels
 from judgebench.records import BINARY, HUMAN, Estimate
 from judgebench.reports.reproduce import (
     FigureTable,
@@ -41,7 +42,7 @@ def reproduced(folder: Path, intervals: Intervals) -> Reproduction:
     columns = _columns(folder / "verdicts.csv", [*expected["judges"], HUMAN])
     found = {
         (row.judge, row.model or row.scope): row
-        for row in agreement(columns, reference=HUMAN, intervals=intervals).rows
+        for row in LabelAgreement(read_labels(columns), intervals).against(HUMAN).rows
     }
     same_level = intervals.level == LEVEL
     figures = [
