@@ -25,7 +25,7 @@ from judgebench.keys import content_key
 from judgebench.metrics.confidence import Confidences, QuestionSet
 from judgebench.metrics.failed_rows import with_failures
 from judgebench.metrics.intervals import Floats, Intervals
-from judgebench.metrics.item_means import item_means
+from judgebench.metrics.measures import item_means
 from judgebench.metrics.paired import PairedModels, PairedTests
 from judgebench.metrics.paired_confidences import of_confidences
 from judgebench.metrics.scores import NO_ENDS

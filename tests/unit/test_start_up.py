@@ -63,7 +63,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 def test_a_board_loads_nothing_of_what_runs_suites() -> None:
     code = (
-        "import sys, judgebench.reports.board_request, judgebench.reports.board_tables\n"
+        "import sys, judgebench.reports.leaderboard, judgebench.reports.board_tables\n"
         "from judgebench.reports import bundle, published, samples\n"
         "print(' '.join({m.split('.')[0] for m in sys.modules} | {*sys.modules}))"
     )
@@ -75,6 +75,20 @@ def test_a_board_loads_nothing_of_what_runs_suites() -> None:
     ours |= {"reports.model_pairs", "reports.ranking"}  # which few boards need
     assert not loaded & {*(f"judgebench.{name}" for name in ours), "jinja2", "statsmodels"}
     assert "sqlalchemy.dialects.postgresql" not in loaded
+
+
+def test_length_control_loads_little_and_compiles_nothing() -> None:
+    code = (
+        "import sys\n"
+        "from judgebench.judges import flags\n"
+        "import judgebench.reports.length_calibrations\n"
+        "print(flags._compiled.cache_info().currsize, ' '.join(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    compiled, *loaded = done.stdout.split()
+    assert "judgebench.stats.length_control" in loaded
+    assert "numpy.polynomial" not in loaded
+    assert compiled == "0"
 
 
 def test_a_run_loads_nothing_that_few_runs_need() -> None:
