@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
 
-from judgebench.errors import StoreBusyError, StoreError, StoreGoneError
+from judgebench.errors import MAY_WAIT, StoreBusyError, StoreError, StoreGoneError
 from judgebench.plain_text import counted
-from judgebench.protocols import MAY_WAIT, Paid
+from judgebench.protocols import Paid
 from judgebench.records import Item, Reply
 from judgebench.secret import secrets_of
 from judgebench.store import schema
