@@ -145,7 +145,7 @@ class ConfidenceData:
         if judges is not None:
             among = {None, *judges}  # no judge has to do with an answer that failed
             stored, failures = (
-                where(told, (judge in among for judge in told["judge_id"]))
+                where(told, marked(told["judge_id"], among.__contains__))
                 for told in (stored, failures)
             )
         answers = where(answers, answers["newest"])
