@@ -20,8 +20,9 @@ from functools import partial
 from itertools import product
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
-from judgebench.columns import coded, grouped
-from judgebench.columns import taken as rows_of
+import numpy as np
+
+from judgebench.columns import coded, grouped, marked, paired, select_rows, values_in
 from judgebench.metrics.accuracy import of_rate
 from judgebench.metrics.board_kinds import BoardKind, by_board
 from judgebench.metrics.intervals import Intervals
@@ -111,7 +112,7 @@ class Side:
 
     def served(self, judge_id: str) -> set[str]:
         """The models that served a judge's replies."""
-        said = zip(self.verdicts["judge_id"], self.verdicts["served_model"], strict=True)
+        said = values_in(paired(self.verdicts["judge_id"], self.verdicts["served_model"]))
         return {served for judge, served in said if judge == judge_id and served}
 
 
@@ -133,19 +134,16 @@ def side(
     contents
         What each item is, as `Store.item_contents` says: equal ones are one question.
     """
-    kinds = zip(verdicts["judge_kind"], verdicts["sample"], strict=True)
-    on_boards = (
-        kind not in CONFIDENCES and not (which.first_only and sample) for kind, sample in kinds
+    on_boards = marked(
+        paired(verdicts["judge_kind"], verdicts["sample"]),
+        lambda one: one[0] not in CONFIDENCES and not (which.first_only and one[1]),
     )
-    counted = with_parts(where(verdicts, on_boards))
-    boards = by_board({**counted, "judge": counted["judge_id"], "opponent": counted["opponent_id"]})
+    its = with_parts(where(verdicts, on_boards))
+    boards = by_board({**its, "judge": its["judge_id"], "opponent": its["opponent_id"]})
     return Side(
         verdicts,
-        {
-            kind: {name: rows_of(values, rows) for name, values in counted.items()}
-            for kind, rows in boards.items()
-        },
-        len(verdicts["item_id"]) - len(counted["item_id"]),
+        {kind: select_rows(its, rows) for kind, rows in boards.items()},
+        len(verdicts["item_id"]) - len(its["item_id"]),
         *_answers_of(run, answers, verdicts),
         contents,
     )
@@ -838,11 +836,10 @@ def _by_turn(which: BenchmarkRef, its: Columns, contents: Mapping[str, str | Non
 
 def _by_who(columns: Columns) -> dict[tuple[str, str], Columns]:
     """The rows of each judge and model, by their ids."""
-    both = zip(columns["judge_id"], columns["model_id"], strict=True)
-    rows = grouped((who, row) for row, who in enumerate(both))
+    both = paired(columns["judge_id"], columns["model_id"])
     return {
-        who: {name: [values[row] for row in its] for name, values in columns.items()}
-        for who, its in rows.items()
+        who: select_rows(columns, np.flatnonzero(marked(both, who.__eq__)))
+        for who in values_in(both)
     }
 
 
