@@ -8,9 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from judgebench.reports.answer_flags import COUNTED, SUSPECT, SUSPICIOUS, SUSPICIOUS_SHARE
+from judgebench.reports.answer_flags import (
+    COUNTED,
+    LENGTHS_APART,
+    LONGER,
+    SHORTER,
+    SUSPECT,
+    SUSPICIOUS,
+    SUSPICIOUS_SHARE,
+)
 from judgebench.reports.board import Row
-from judgebench.reports.board_warnings import LENGTHS_APART, LONGER, SHORTER
 
 SHAPES = {"coverage": "▲", SUSPICIOUS: "◆"}
 """Flags that are no mere notice, the gravest first; others have a dot."""

@@ -14,6 +14,7 @@ import altair as alt
 import pandas as pd
 from charts import (
     AXIS_PX,
+    GAP,
     SHAPES,
     Axis,
     Drawing,
@@ -32,6 +33,8 @@ from charts import (
 ROW_PX, TALL_ROW_PX = 28, 42
 MOST_NAME_PX, LEAST_PLOT_PX, GAP_PX = 280, 120, 28
 RANK_PX, MOST_RANKS_PX = 12, 120
+MOST_REASON_PX = 300
+"""Of why there is no number: the end of a longer one is left out, and read by pointing at it."""
 MOST_ON_SCREEN = 16
 """Models of a board whose axis stands below it; that of more stands above, where it is in sight."""
 
@@ -59,10 +62,12 @@ class Room:
     @classmethod
     def of(cls, rows: pd.DataFrame, n_ranks: int) -> Room:
         written = [*rows["note"], *rows["beside note"]]
+        reasons = [one for one in written if one.startswith(GAP)]
+        numbers = [one for one in written if not one.startswith(GAP)]
         return cls(
             names=min(MOST_NAME_PX, text_px(rows["name"]) + 10),
             ranks=min(MOST_RANKS_PX, RANK_PX * max(3, n_ranks)) if n_ranks > 1 else 0,
-            notes=text_px(written) + 20,
+            notes=max(text_px(numbers), min(MOST_REASON_PX, text_px(reasons))) + 20,
         )
 
     @property
@@ -177,13 +182,14 @@ def _numbers(
         tooltip=tips(
             ("name:N", "model"), ("value:Q", "estimate", places),
             ("low:Q", "interval from", places), ("high:Q", "to", places),
-            ("note:N", "counts"), ("badges:N", "flags"),
+            ("note:N", "counts"), *([("beside note:N", "beside it")] if two else []),
+            ("badges:N", "flags"),
         ),
     )  # fmt: skip
     up = -APART if two else 0
     written: dict[str, Any] = {
-        "align": "left", "dx": 12, "fontSize": 13, "limit": room.notes,
-        "x": alt.ExprRef(room.ends),
+        "align": "left", "dx": 12, "fontSize": 13, "x": alt.ExprRef(room.ends),
+        "limit": alt.ExprRef(f"width - {room.ends} - 12"),
     }  # fmt: skip
     layers: list[Any] = [
         base.mark_rule(color=ink.grid, strokeDash=[2, 3]).encode(

@@ -312,8 +312,8 @@ def leaderboard(
         For a benchmark, judge, model, metric or grouping that the store does not hold.
     """
     from judgebench.reports.board import LengthControl, references
-    from judgebench.reports.board_request import BoardRequest, no_boards
     from judgebench.reports.board_tables import Leaderboard
+    from judgebench.reports.leaderboard import BoardRequest, no_boards
 
     if not _listed(benchmarks=benchmarks):
         raise UsageError("benchmarks: name one or several")

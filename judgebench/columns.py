@@ -8,7 +8,9 @@ functions here take plain lists and arrays as well, so that who computes need no
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cached_property, partial
+from itertools import product
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -25,14 +27,14 @@ _BLOCK = 2**16
 """Rows that are worked on at a time, where each takes eight bytes more while it is."""
 
 
+@dataclass(eq=False)
 class Codes:
     """What rows have in common: columns that follow from one another share it.
 
     array : int array, shape (rows,)
     """
 
-    def __init__(self, array: NDArray[np.integer]) -> None:
-        self.array = array
+    array: NDArray[np.integer]
 
     def blocks(self) -> list[tuple[int, NDArray[np.integer]]]:
         """Some of the codes at a time, after the number of the first of them."""
@@ -85,15 +87,12 @@ class Coded(Sequence[Any]):
         In any order; some may occur in no row, and equal ones may have several codes.
     """
 
-    __slots__ = ("rows", "values")
+    __slots__ = ("codes", "rows", "values")
 
     def __init__(self, codes: Codes | NDArray[np.integer], values: Sequence[Any]) -> None:
         self.rows = codes if isinstance(codes, Codes) else Codes(codes)
+        self.codes = self.rows.array
         self.values = tuple(values)
-
-    @property
-    def codes(self) -> NDArray[np.integer]:
-        return self.rows.array
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -141,28 +140,40 @@ def same(value: Any, n: int) -> Coded:
     return Coded(np.zeros(n, dtype=np.int8), [value])
 
 
-def paired(first: Column, second: Column) -> Coded:
-    """The column of what two columns say together, as tuples."""
-    one, other = coded(first), coded(second)
-    if one.rows is other.rows and len(one.rows.n) == len(one.values) and one.rows.n.all():
-        return Coded(one.rows, [*zip(one.values, other.values, strict=True)])
-    if len(one.values) == 1 or len(other.values) == 1:  # what is the same in every row
-        kept, more = (one, other) if len(other.values) == 1 else (other, one)
-        if len(kept.rows.n) == len(kept.values) and kept.rows.n.all():
-            (value,) = more.values
-            return kept.mapped(lambda its: (its, value) if kept is one else (value, its))
-    width = max(1, len(other.values))
-    codes = join_codes(one.codes, other.codes, len(one.values), width)
-    found, codes = compact(codes, len(one.values) * width)
-    pairs = zip((found // width).tolist(), (found % width).tolist(), strict=True)
-    return Coded(codes, [(one.values[a], other.values[b]) for a, b in pairs])
+def paired(*columns: Column) -> Coded:
+    """The column of what columns say together, as tuples."""
+    whole = coded(columns[0]).mapped(lambda value: (value,))
+    for other in map(coded, columns[1:]):
+        n, width = len(whole.values), max(1, len(other.values))
+        rows, pairs = whole.rows, list[tuple[Any, Any]]()
+        if rows is other.rows:
+            pairs = [*zip(whole.values, other.values, strict=True)]
+        elif n == 1 or width == 1:  # one says the same in every row
+            rows = rows if width == 1 else other.rows
+            pairs = [*product(whole.values, other.values)]
+        if not pairs or len(rows.n) != len(pairs) or not rows.n.all():
+            found, codes = compact(join_codes(whole.codes, other.codes, n, width), n * width)
+            rows = Codes(codes)
+            pairs = [(whole.values[of // width], other.values[of % width]) for of in found.tolist()]
+        whole = Coded(rows, [(*one, more) for one, more in pairs])
+    return whole
+
+
+def width_of(codes: NDArray[np.integer]) -> int:
+    """How many codes there may be: one more than the greatest."""
+    return int(codes.max()) + 1 if len(codes) else 1
 
 
 def join_codes(
-    codes: NDArray[np.integer], finer: NDArray[np.integer], n_codes: int, n_finer: int
+    codes: NDArray[np.integer], finer: NDArray[np.integer], n_codes: int = 0, n_finer: int = 0
 ) -> Ints:
-    """One code for two, equal where both are; in four bytes where that is enough."""
-    kind: Any = np.int32 if n_codes * n_finer < 2**31 else np.int64
+    """One code for two, equal where both are; in four bytes where that is enough.
+
+    How many codes there may be is looked up where it is not told.
+    """
+    if (n_finer := n_finer or width_of(finer)) == 1:
+        return np.asarray(codes)
+    kind: Any = np.int32 if (n_codes or width_of(codes)) * n_finer < 2**31 else np.int64
     both: NDArray[Any] = codes.astype(kind)
     both *= n_finer
     both += finer.astype(kind, copy=False)
@@ -212,7 +223,7 @@ def counted(*columns: Column) -> dict[Any, int]:
 
     Equal values count together whatever their codes.
     """
-    whole = coded(columns[0]) if len(columns) == 1 else _together(columns)
+    whole = coded(columns[0]) if len(columns) == 1 else paired(*columns)
     n = whole.rows.n.tolist()
     found: dict[Any, int] = {}
     for code in np.argsort(whole.rows.first, kind="stable").tolist():
@@ -222,14 +233,9 @@ def counted(*columns: Column) -> dict[Any, int]:
     return found
 
 
-def values_in(column: Coded) -> list[Any]:
-    """The values that occur in some row."""
-    return [value for value, n in zip(column.values, column.rows.n.tolist(), strict=False) if n]
-
-
 def latest(at: Column, *columns: Column) -> dict[Any, float]:
     """The greatest of the numbers ``at`` in the rows of each value; of several columns, tuples."""
-    whole = coded(columns[0]) if len(columns) == 1 else _together(columns)
+    whole = coded(columns[0]) if len(columns) == 1 else paired(*columns)
     last, when = np.full(len(whole.values), -np.inf), np.asarray(at, dtype=np.float64)
     for start, block in whole.rows.blocks():
         its = _begun(block)
@@ -239,13 +245,6 @@ def latest(at: Column, *columns: Column) -> dict[Any, float]:
         if when > -np.inf:
             found[value] = max(found.get(value, when), when)
     return found
-
-
-def _together(columns: Sequence[Column]) -> Coded:
-    whole = coded(columns[0]).mapped(lambda value: (value,))
-    for column in columns[1:]:
-        whole = paired(whole, column).mapped(lambda pair: (*pair[0], pair[1]))
-    return whole
 
 
 def distinct(first: Column, *others: Column) -> Coded:
@@ -311,7 +310,7 @@ def together(columns: Mapping[str, Column], more: Mapping[str, Column]) -> dict[
         else:
             found[name] = [*column, *its]
     for rows, named in shared.items():
-        added = _together([more.get(name, nothing) for name in named])
+        added = paired(*(more.get(name, nothing) for name in named))
         new = len(next(iter(named.values())).values)
         kind = np.result_type(rows.array, np.min_scalar_type(-1 - new - len(added.values)))
         both = Codes(
@@ -322,15 +321,6 @@ def together(columns: Mapping[str, Column], more: Mapping[str, Column]) -> dict[
     return {name: found[name] for name in columns}
 
 
-def marked(column: Column, wanted: Callable[[Any], bool]) -> Bools:
-    """Of each row whether its value is wanted."""
-    column = coded(column)
-    answers = np.fromiter(
-        (bool(wanted(value)) for value in column.values), np.bool_, len(column.values)
-    )
-    return np.asarray(answers[column.codes], dtype=np.bool_)
-
-
 def grouped(pairs: Iterable[tuple[Key, Value]]) -> dict[Key, list[Value]]:
     """The values of each key, keys and values in the order in which they come."""
     found: dict[Key, list[Value]] = {}
@@ -339,8 +329,14 @@ def grouped(pairs: Iterable[tuple[Key, Value]]) -> dict[Key, list[Value]]:
     return found
 
 
-def numbers(column: Column, number_of: Callable[[Any], float]) -> NDArray[np.float64]:
-    """Of each row a number that follows from its value."""
+def numbers(
+    column: Column, number_of: Callable[[Any], Any], kind: type[float | bool] = float
+) -> NDArray[Any]:
+    """Of each row a number of this kind that follows from its value."""
     column = coded(column)
-    found = np.fromiter(map(number_of, column.values), np.float64, len(column.values))
+    found = np.fromiter((kind(number_of(one)) for one in column.values), kind, len(column.values))
     return np.asarray(found[column.codes])
+
+
+marked = partial(numbers, kind=bool)
+"""Of each row whether its value is wanted."""

@@ -17,7 +17,7 @@ import numpy as np
 
 from judgebench.columns import Column
 from judgebench.metrics.intervals import Intervals
-from judgebench.reports.board_request import table_of_group
+from judgebench.reports.task_groups import table_of_group
 
 SEED, REPLICATES = 20261130, 500
 GROUPS = {

@@ -12,8 +12,14 @@ import numpy as np
 from judgebench.columns import coded, counted
 from judgebench.metrics.board_kinds import BoardKind, read_board
 from judgebench.metrics.intervals import LEAST, Intervals
-from judgebench.metrics.item_means import item_means
-from judgebench.metrics.measures import JUDGE_NOISE, Groups, by_group, judge_noise, mean_of
+from judgebench.metrics.measures import (
+    JUDGE_NOISE,
+    Groups,
+    by_group,
+    item_means,
+    judge_noise,
+    mean_of,
+)
 from judgebench.metrics.ranked_rows import Measured, Standing, judge_by_judge
 from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable, verdict_values
 from judgebench.records import BINARY

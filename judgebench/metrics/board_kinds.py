@@ -63,8 +63,7 @@ def boards(columns: Columns) -> dict[BoardKind, Columns]:
 def _sorted_out(columns: Columns) -> tuple[list[BoardKind], Ints]:
     """The boards there are, in order, and of each row the place of its own; -1 if it has none."""
     nothing = same(None, len(columns["kind"]))
-    judges = paired(columns["judge"], columns.get("opponent", nothing))
-    about = paired(columns["kind"], judges).mapped(lambda one: (one[0], *one[1]))
+    about = paired(columns["kind"], columns["judge"], columns.get("opponent", nothing))
     said = set(about.values)
     scoring = {
         judge

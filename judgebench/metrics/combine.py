@@ -159,7 +159,7 @@ def _weighed(
 ) -> tuple[_Said, DawidSkene]:
     """What is likeliest of each answer of which enough could be read, and by which weights."""
     place = {judge: at for at, judge in enumerate(panel.judges)}
-    judge = numbers(judges, lambda one: place[one]).astype(np.int64)[said.row]
+    judge = numbers(judges, lambda one: place[one], int)[said.row]
     read = np.flatnonzero(said.state == _READ)
     codes = np.full((len(place), len(found.row)), -1, np.int16)
     codes[judge[read], np.unique(answer, return_inverse=True)[1][read]] = said.vote[read]
@@ -200,7 +200,7 @@ def _by_judge(columns: Columns, labels: Sequence[str]) -> tuple[_Said, Ints]:
     said = _Said.of(columns, labels)
     everybody, n = np.arange(len(table.judge_of)), max(1, len(table.judges))
     for answers in (table.askings(everybody), table.answer_of):
-        group = join_codes(answers, table.judge_of, int(answers.max(initial=0)) + 1, n)
+        group = join_codes(answers, table.judge_of, n_finer=n)
         said = said.combined(group[said.row])
     return said, table.answer_of
 

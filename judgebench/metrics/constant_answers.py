@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from judgebench.columns import counted, distinct, grouped
+from judgebench.columns import grouped
 from judgebench.judges.flags import CONSTANT_SHARE, ConstantAnswer, constant_answer
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.measures import Measure, estimated
@@ -40,11 +40,11 @@ def may_be_constant(answers: Columns) -> list[str]:
         ``model_id``, ``item_id``, ``start`` (an answer's first characters), ``length`` (of all of
         it).
     """
-    least = counted(distinct(answers["model_id"], answers["item_id"]))  # equal samples are one
+    answered: dict[str, set[str]] = {}  # samples of one item may be equal, and are one then
     alike: dict[str, list[str]] = {}
-    for model, start, length in zip(
-        answers["model_id"], answers["start"], answers["length"], strict=True
-    ):
+    told = (answers[name] for name in ("model_id", "item_id", "start", "length"))
+    for model, item, start, length in zip(*told, strict=True):
+        answered.setdefault(model, set()).add(item)
         text = start.lstrip()
         begins = text[:_BEGINNING].rstrip()
         if len(text) < _BEGINNING and length > len(start):  # white space hides its beginning
@@ -55,7 +55,8 @@ def may_be_constant(answers: Columns) -> list[str]:
     return [
         model
         for model, times in said.items()
-        if times.pop("", 0) + max(times.values(), default=0) >= CONSTANT_SHARE * least[model]
+        if times.pop("", 0) + max(times.values(), default=0)
+        >= CONSTANT_SHARE * len(answered[model])
     ]
 
 

@@ -27,7 +27,7 @@ from judgebench.config import Panel
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.combine import panel_verdicts
 from judgebench.metrics.intervals import LEAST, Floats
-from judgebench.metrics.item_means import item_means
+from judgebench.metrics.measures import item_means
 from judgebench.metrics.paired import PairedModels, PairedTests
 from judgebench.metrics.registry import NO_ENDS
 from judgebench.metrics.scores import scales_of

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from judgebench.metrics.intervals import Floats, Intervals, as_estimate
-from judgebench.metrics.item_means import sums_of
 from judgebench.metrics.judged_values import PairedVerdicts, paired_verdicts
+from judgebench.metrics.measures import sums_of
 from judgebench.metrics.verdict_table import Columns, Ints
 from judgebench.records import Estimate
 from judgebench.stats.evaluators import (

@@ -19,7 +19,7 @@ from judgebench.columns import (
     taken,
     together,
 )
-from judgebench.metrics.item_means import ItemMeans
+from judgebench.metrics.measures import ItemMeans
 from judgebench.metrics.verdict_table import FAILED, NOT_ASKED, Columns, Ints, VerdictTable
 from judgebench.records import REFUSED, TRUNCATED, is_human
 
@@ -222,6 +222,9 @@ def _counts(kind: str, reason: str | None, failure_kind: str | None) -> list[str
     return ["unreadable", *([SPLIT[reason]] if reason in SPLIT else [])]
 
 
+ONE_ORDER = "items read in one order only"
+
+
 def why_missing(counts: Mapping[str, int]) -> str:
     """The counts of `missing_counts` in words; empty where nothing is missing.
 
@@ -241,5 +244,6 @@ def why_missing(counts: Mapping[str, int]) -> str:
         (apart["judge_refused"], "refused by the judge"),
         (counts["failed"], f"failed ({failed})" if failed else "failed"),
         (counts["not_asked"], "not asked"),
+        (counts.get("half", 0), ONE_ORDER),
     ]
     return ", ".join(f"{n} {words}" for n, words in said if n)

@@ -444,8 +444,8 @@ class JudgeMeasures:
         names = dict.fromkeys(str(who) for two in models for who in two)
         place = {name: at for at, name in enumerate(names)}
         key = {item: at for at, item in enumerate(self.values.items)}
-        item = numbers(answers["item_id"], lambda one: key.get(one, -1)).astype(np.int64)
-        model = numbers(answers["model"], lambda one: place.get(one, -1)).astype(np.int64)
+        item = numbers(answers["item_id"], lambda one: key.get(one, -1), int)
+        model = numbers(answers["model"], lambda one: place.get(one, -1), int)
         keys = np.where((item >= 0) & (model >= 0), item * len(names) + model, -1)
         at = np.array([[place[str(who)] for who in two] for two in models], dtype=np.int64)
         of = at[self.values.model_of] + self.values.item_of[:, np.newaxis] * len(names)
@@ -470,7 +470,7 @@ class JudgeMeasures:
             where it is known.
         """
         key = {item: at for at, item in enumerate(self.values.items)}
-        unit = self.values.unit_of[numbers(rows["item_id"], lambda one: key[one]).astype(np.int64)]
+        unit = self.values.unit_of[numbers(rows["item_id"], lambda one: key[one], int)]
         names, model = coded(rows["model"])
         unread = marked(rows["kind"], lambda kind: kind == "unreadable")
         asked = marked(rows["kind"], lambda kind: kind != FAILED)

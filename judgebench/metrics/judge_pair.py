@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from judgebench.metrics.intervals import Floats, Intervals
-from judgebench.metrics.item_means import sums_of
 from judgebench.metrics.judged_values import Bools, JudgedValues, Said, in_words, width_of
-from judgebench.metrics.measures import Measure, estimated
+from judgebench.metrics.measures import Measure, estimated, sums_of
 from judgebench.metrics.scores import Scale
 from judgebench.metrics.verdict_table import Ints
 from judgebench.plain_text import in_natural_order

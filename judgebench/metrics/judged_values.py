@@ -21,7 +21,7 @@ from judgebench.columns import coded as as_codes
 from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import NO_ROWS, BoardKind, Kind, by_board
 from judgebench.metrics.intervals import Floats
-from judgebench.metrics.item_means import item_means, sums_of
+from judgebench.metrics.measures import item_means, sums_of
 from judgebench.metrics.scores import NO_ENDS, Scale, scales_of
 from judgebench.metrics.verdict_table import (
     FAILED,
@@ -507,7 +507,7 @@ def paired_verdicts(columns: Columns) -> PairedVerdicts:
         judge_of=judge_of,
         pair_of=pair_of,
         order_of=(opponent_first != flipped).astype(np.int64),
-        repeat_of=numbers(known("repeat", 0), int).astype(np.int64),
+        repeat_of=numbers(known("repeat", 0), int, int),
         p=np.where(flipped, 1.0 - values, values),
     )
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from judgebench.columns import occurring
 from judgebench.metrics.board_kinds import BoardKind, read_board
 from judgebench.metrics.intervals import Floats, Interval, Intervals, as_estimate
-from judgebench.metrics.item_means import ItemMeans, item_means
+from judgebench.metrics.measures import ItemMeans, item_means
 from judgebench.metrics.paired import BASELINE, CANDIDATE, PairedModels, PairedTests, View, in_views
 from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable
 from judgebench.metrics.win_rate import AS_PUBLISHED, LENGTH_CONTROLLED, PUBLISHED_ERROR

@@ -26,13 +26,14 @@ from judgebench.columns import coded as coded_column
 from judgebench.metrics.board_kinds import BoardKind, board
 from judgebench.metrics.failed_rows import missing_counts, why_missing
 from judgebench.metrics.intervals import LEAST, Floats, Intervals
-from judgebench.metrics.item_means import ItemMeans, item_means
 from judgebench.metrics.measures import (
     Balance,
     Estimated,
+    ItemMeans,
     Measure,
     balanced,
     estimated,
+    item_means,
     mean_of,
     mean_of_parts,
     pseudo_values,

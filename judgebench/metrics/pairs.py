@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from judgebench.columns import counted, grouped, marked
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Floats
-from judgebench.metrics.item_means import item_means
+from judgebench.metrics.measures import item_means
 from judgebench.metrics.verdict_table import FAILED, Columns, Ints, coded, read_table
 from judgebench.metrics.win_rate import TIED, WON, outcome
 from judgebench.stats.bradley_terry import Comparisons, compare

@@ -11,8 +11,7 @@ import numpy as np
 
 from judgebench.metrics.failed_rows import missing_counts
 from judgebench.metrics.intervals import Floats, Intervals
-from judgebench.metrics.item_means import ItemMeans
-from judgebench.metrics.measures import COUNTS, Measure, estimated
+from judgebench.metrics.measures import COUNTS, ItemMeans, Measure, estimated
 from judgebench.metrics.verdict_table import Ints, VerdictTable
 from judgebench.records import Estimate
 from judgebench.stats.ranking import rank_sets

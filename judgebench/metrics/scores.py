@@ -12,15 +12,16 @@ from judgebench.columns import Column, coded, counted, marked, numbers, paired, 
 from judgebench.columns import taken as rows_of
 from judgebench.metrics.board_kinds import BoardKind, read_board
 from judgebench.metrics.intervals import Floats, Intervals
-from judgebench.metrics.item_means import ItemMeans, item_means
 from judgebench.metrics.measures import (
     JUDGE_NOISE,
     STDERR,
     Balance,
     Groups,
+    ItemMeans,
     Measure,
     balanced,
     by_group,
+    item_means,
     judge_noise,
     mean_of,
     mean_of_parts,

@@ -25,7 +25,7 @@ from judgebench.columns import (
     taken,
 )
 from judgebench.metrics.board_kinds import BoardKind, board
-from judgebench.metrics.item_means import sums_of
+from judgebench.metrics.measures import sums_of
 from judgebench.metrics.paired import head_to_head, rows_of, spread_of
 from judgebench.metrics.verdict_table import Columns, verdict_values
 from judgebench.stats.head_to_head_power import MOST_SPREAD
@@ -42,8 +42,8 @@ def average_nights(
     """
     its = rows_of(columns, judge, {*two, *again})
     night = {model: place for place, model in enumerate(again, start=1)}
-    sample = numbers(its["sample"], int).astype(np.int64)
-    of_night = numbers(its["model"], lambda model: night.get(model, 0)).astype(np.int64)
+    sample = numbers(its["sample"], int, int)
+    of_night = numbers(its["model"], lambda model: night.get(model, 0), int)
     called = coded(its["model"]).mapped(lambda model: two[1] if model in night else model)
     return its | {
         "sample": sample + of_night * (1 + sample.max(initial=0)),

@@ -22,7 +22,7 @@ from judgebench.columns import (
     numbers,
     paired,
     select_rows,
-    values_in,
+    width_of,
 )
 from judgebench.columns import coded as as_codes
 from judgebench.errors import InputError, UsageError, unknown_name
@@ -107,7 +107,7 @@ class VerdictTable:
 
         Of each of these rows; those of rows of another judge may be the same.
         """
-        return _joined(self.answer_of[rows], self.order_of[rows])
+        return join_codes(self.answer_of[rows], self.order_of[rows])
 
     def cells(self, rows: Ints) -> Ints:
         """The cell of each of these rows, as in ``cell_of``."""
@@ -158,18 +158,20 @@ def read_table(
         _codes(columns, names) for names in (("sample", "turn"), ("order",), ("repeat",))
     )
 
-    of_models = _joined(item_of, model_of, max(1, len(models)))
+    of_models = join_codes(item_of, model_of, n_finer=max(1, len(models)))
     del item_of, model_of
-    of_answers = _joined(of_models, sample_of)
-    answers, answer_of = compact(of_answers, _width(of_answers))
+    of_answers = join_codes(of_models, sample_of)
+    answers, answer_of = compact(of_answers, width_of(of_answers))
     del of_models, of_answers
-    places, again = _joined(_joined(answer_of, judge_of), order_of), _width(repeat_of) > 1
+    places, again = join_codes(join_codes(answer_of, judge_of), order_of), width_of(repeat_of) > 1
     if again:
-        places = _joined(compact(places, _width(places))[1], repeat_of)
+        places = join_codes(compact(places, width_of(places))[1], repeat_of)
     _refuse_twice(places, columns)
     del places
     units, unit_of = units_of(items, columns)
-    cell_of = narrow(answers // _width(sample_of))
+    cell_of = answers // width_of(sample_of)
+    if width_of(cell_of) < 2**31:
+        cell_of = cell_of.astype(np.int32, copy=False)
     for_all = cell_of
     if CHOOSES in columns:  # answers that some judge has seen who does not choose among them
         others = ~marked(as_codes(columns[CHOOSES]), bool)
@@ -231,7 +233,7 @@ def units_of(items: tuple[str, ...], columns: Columns) -> tuple[tuple[str, ...],
     """
     if "unit" not in columns:
         return items, np.arange(len(items))
-    said = values_in(paired(columns["item_id"], columns["unit"]))
+    said = counted(columns["item_id"], columns["unit"])
     unit = {item: one for item, one in said if one is not None}  # a panel's rows do not say
     first: dict[Any, str] = {}
     named = [first.setdefault(unit.get(item, item), item) for item in items]
@@ -273,7 +275,7 @@ def coded(values: Column, among: Iterable[Any] = ()) -> tuple[tuple[Any, ...], I
 def _coded(values: Column, among: Iterable[Any] = ()) -> tuple[tuple[Any, ...], Ints]:
     """As `coded`, in as few bytes as hold them: millions of rows have several of these at once."""
     given = as_codes(values)
-    names = tuple(sorted({*values_in(given), *among}))
+    names = tuple(sorted({*counted(given), *among}))
     place = {name: code for code, name in enumerate(names)}
     kind = np.min_scalar_type(-1 - len(names))
     code_of: NDArray[Any] = np.array([place.get(one, -1) for one in given.values], dtype=kind)
@@ -285,35 +287,19 @@ def _codes(columns: Columns, names: Sequence[str]) -> Ints:
     codes: Ints = np.broadcast_to(np.int64(0), len(columns["item_id"]))
     for name in names:
         if name in columns and len(counted(columns[name])) > 1:
-            codes = _joined(codes, _coded(columns[name])[1])
+            codes = join_codes(codes, _coded(columns[name])[1])
     return codes
 
 
 def codes_there(codes: Ints) -> tuple[Ints, Ints]:
     """The codes that occur, in order, and the place of each row's among them."""
     least = int(codes.min()) if len(codes) else 0
-    found, place = compact(codes - least, _width(codes) - least)
+    found, place = compact(codes - least, width_of(codes) - least)
     return found + least, place
 
 
-def narrow(codes: Ints) -> Ints:
-    """The same in four bytes, where they are enough."""
-    return codes.astype(np.int32, copy=False) if _width(codes) < 2**31 else codes
-
-
-def _width(codes: Ints) -> int:
-    return int(codes.max()) + 1 if len(codes) else 1
-
-
-def _joined(codes: Ints, finer: Ints, width: int = 0) -> Ints:
-    """One code for two; equal where both are. ``width`` if not that of ``finer``."""
-    if (width := width or _width(finer)) == 1:
-        return codes
-    return join_codes(codes, finer, _width(codes), width)
-
-
 def _refuse_twice(places: Ints, columns: Columns) -> None:
-    if all_differ(places, _width(places)):
+    if all_differ(places, width_of(places)):
         return
     judge, item, model = (columns[name] for name in ("judge", "item_id", "model"))
     order = np.argsort(places, kind="stable")

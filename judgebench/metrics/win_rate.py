@@ -16,13 +16,14 @@ from judgebench.benchmarks.description import Weighted
 from judgebench.columns import Bools, Column, marked, numbers, same, taken
 from judgebench.metrics.board_kinds import BoardKind, read_board
 from judgebench.metrics.intervals import LEAST, Floats, Intervals
-from judgebench.metrics.item_means import ItemMeans, item_means
 from judgebench.metrics.measures import (
     JUDGE_NOISE,
     STANDARD_ERROR,
     Groups,
+    ItemMeans,
     Measure,
     by_group,
+    item_means,
     judge_noise,
     mean_of,
     standard_error_of,

@@ -36,6 +36,10 @@ SUSPICIOUS_SHARE, SUSPICIOUS_LEAST = 0.05, 2
 whichever, and as many answers at least: of honest answers each mark is on less than one in 200, so
 that a single one says nothing."""
 
+LONGER, SHORTER = "much longer answers", "much shorter answers"
+LENGTHS_APART = 3.0
+"""Answers of a mean length over so many times the opponent's, or under its inverse, are flagged."""
+
 COUNTED = "marked_"
 """What the counts of marks begin with."""
 

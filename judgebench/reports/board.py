@@ -406,8 +406,9 @@ class Board:
     def __str__(self) -> str:
         """Which data, in whose eyes, compared with whom."""
         against = f", against {self.opponent}" if self.opponent is not None else ""
-        among = counted(len(self.style_set), "model")
-        among = f", style-controlled among {among}" if self.style_set else ""
+        among = ""
+        if self.style_set:
+            among = f", style-controlled among {counted(len(self.style_set), 'model')}"
         return f"{self.benchmark}@{self.version}, judged by {self.judge}{against}{among}"
 
     @property

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from judgebench.columns import grouped
 from judgebench.errors import UsageError
 from judgebench.metrics.constant_answers import AVG_LENGTH
+from judgebench.metrics.failed_rows import ONE_ORDER as ONE_ORDER
 from judgebench.metrics.failed_rows import why_missing
 from judgebench.metrics.measures import STANDARD_ERROR
 from judgebench.metrics.registry import digits, heading, package_entries, sign_of
@@ -189,8 +190,6 @@ _NOT_PRINTED = (STANDARD_ERROR, AVG_LENGTH, PUBLISHED_ERROR)
 """Metrics that JSON and CSV have; the table has an interval and a length of its own."""
 
 EXCLUDED = "Suspicious, excluded from the ranking"
-
-ONE_ORDER = "items read in one order only"
 
 NOBODY = "nobody here is ranked: suspicious models stand below"
 
@@ -603,7 +602,7 @@ def _columns(board: Board) -> list[Cells[Row]]:
             **more,
         ),
         column("worst case", lambda row: _worst(row.leading, digits(names[0])), **right, **more),
-        column("missing because", missing_because, wraps=True, **more),
+        column("missing because", lambda row: why_missing(row.counts), wraps=True, **more),
     ]
 
 
@@ -637,10 +636,3 @@ def _worst(estimate: Estimate, digits: int) -> str:
     if math.isnan(estimate.worst_low):  # of a whole whose parts are not all asked
         return ""
     return f"{estimate.worst_low:.{digits}f} to {estimate.worst_high:.{digits}f}"
-
-
-def missing_because(row: Row) -> str:
-    """Why verdicts are missing, in numbers and words; empty where none is."""
-    half = row.counts.get("half", 0)
-    said = [why_missing(row.counts), f"{half} {ONE_ORDER}" if half else ""]
-    return ", ".join(filter(None, said))

@@ -23,9 +23,9 @@ from typing import Any, ClassVar
 
 from judgebench import __version__
 from judgebench.errors import InputError, JudgebenchError
-from judgebench.reports.board_request import BoardRequest
 from judgebench.reports.board_tables import Leaderboard
 from judgebench.reports.document import Report, Rows, Table, column, table
+from judgebench.reports.leaderboard import BoardRequest
 from judgebench.store import Store, open_store
 from judgebench.store.copy import Part, copy
 

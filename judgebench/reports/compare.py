@@ -40,7 +40,7 @@ from judgebench.metrics.registry import VERDICT_METRICS, of_confidence, sign_of
 from judgebench.metrics.scores import DIMENSION
 from judgebench.metrics.win_rate import LENGTH_CONTROLLED, WEIGHTED, WIN_RATE
 from judgebench.records import is_human
-from judgebench.reports.board_warnings import cut_short
+from judgebench.reports.board_data import cut_short
 from judgebench.reports.boards import find_judges
 from judgebench.reports.confidence_data import PairConfidences
 from judgebench.reports.corrected import corrected_models

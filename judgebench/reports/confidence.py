@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 
@@ -546,6 +546,11 @@ class Choice:
     lacking: Mapping[str, str]
 
 
+def _first_rows(store: Store, benchmark: str, **some: Any) -> ConfidenceData:
+    which = benchmark_ref(store, benchmark)
+    return ConfidenceData(store, which, rouge="lin", first=FIRST_ROWS, **some)
+
+
 def labelling(store: Store, benchmark: str) -> dict[str, str]:
     """The judges that have said which first answers are correct: the name shown -> the id.
 
@@ -554,26 +559,13 @@ def labelling(store: Store, benchmark: str) -> dict[str, str]:
     benchmark
         ``NAME@VERSION``.
     """
-    return _labelling(_first_rows(store, benchmark))
-
-
-def _first_rows(
-    store: Store, benchmark: str, judges: frozenset[str] | None = None
-) -> ConfidenceData:
-    return ConfidenceData(
-        store, benchmark_ref(store, benchmark), rouge="lin", judges=judges, first=FIRST_ROWS
-    )
-
-
-def _labelling(data: ConfidenceData) -> dict[str, str]:
+    data = _first_rows(store, benchmark)
     known = set(data.labelling_judges())
     ids = sorted(data.judges.items(), key=lambda one: (one[1], one[0]))
     return {name: judge for judge, name in ids if name in known}
 
 
-def choice(
-    store: Store, benchmark: str, correct: str | None, everybody: ConfidenceData | None = None
-) -> Choice:
+def choice(store: Store, benchmark: str, correct: str | None) -> Choice:
     """The models and confidences of a benchmark.
 
     Parameters
@@ -582,15 +574,13 @@ def choice(
         ``NAME@VERSION``.
     correct
         The judge whose labels count, by id; None where nobody labels.
-    everybody
-        What the first rows of all judges say, where they have been read already.
     """
-    everybody = everybody or _first_rows(store, benchmark)
+    everybody = _first_rows(store, benchmark)
     giving = everybody.confidence_judges()
     ids = {judge for judge, name in everybody.judges.items() if name in giving}
     judges = frozenset(ids if correct is None else ids | {correct})
     # Again with these alone, since what they are called depends on who else is there.
-    data = _first_rows(store, benchmark, judges)
+    data = _first_rows(store, benchmark, judges=judges)
     found = {name: make() for name, make in data.confidences().items()}
     given = frozenset[Answer]().union(*(one.of for one in found.values()))
     sure, answers = {model for model, _ in given}, data.answers() | given
@@ -611,12 +601,13 @@ MOST_LOOKED_AT = 20
 
 
 def with_confidences(store: Store) -> tuple[tuple[str, str], ...]:
-    """The benchmarks, of the first ones, that have labels and confidences: names and versions."""
-    found = []
-    for one in without_probes(store.benchmarks())[:MOST_LOOKED_AT]:
-        name = "@".join(one)
-        data = _first_rows(store, name)
-        judge = next(iter(_labelling(data).values()), None)
-        if judge is not None and choice(store, name, judge, data).confidences:
-            found.append(one)
-    return tuple(found)
+    """The benchmarks, of the first ones, that have labels and confidences: names and versions.
+
+    The first rows of a judge tell it mostly; only where they do not, those on each model are read.
+    """
+    return tuple(
+        one
+        for one in without_probes(store.benchmarks())[:MOST_LOOKED_AT]
+        if _first_rows(store, "@".join(one), any_model=True).has_some()
+        or _first_rows(store, "@".join(one)).has_some()
+    )

@@ -25,7 +25,7 @@ from judgebench.keys import content_key
 from judgebench.metrics.confidence import Confidences, QuestionSet
 from judgebench.metrics.failed_rows import with_failures
 from judgebench.metrics.intervals import Floats, Intervals
-from judgebench.metrics.item_means import item_means
+from judgebench.metrics.measures import item_means
 from judgebench.metrics.paired import PairedModels, PairedTests
 from judgebench.metrics.paired_confidences import of_confidences
 from judgebench.metrics.scores import NO_ENDS
@@ -116,7 +116,7 @@ class ConfidenceData:
 
     first
         So many verdicts of each judge on each model, and answers of each model, are read in place
-        of all: enough to know what there is.
+        of all: enough to know what there is. With ``any_model`` so many of each judge.
     models, judges
         Id -> the name shown.
     impossible
@@ -131,6 +131,7 @@ class ConfidenceData:
         rouge: RougeL,
         judges: Collection[str] | None = None,
         first: int | None = None,
+        any_model: bool = False,
     ) -> None:
         self.store, self.which, self._rouge = store, which, rouge
         at = which.name, which.version
@@ -139,7 +140,11 @@ class ConfidenceData:
         if first is None:
             stored, answers = store.verdicts(*at, judges=judges), store.responses_table(*at)
         else:
-            stored = store.first_verdicts(*at, first, judges=judges)
+            stored = (
+                store.some_of_each(*at, first)
+                if any_model
+                else store.first_verdicts(*at, first, judges=judges)
+            )
             answers = store.first_answers(*at, first)
         failures: Columns = store.failures(*at)
         if judges is not None:
@@ -305,6 +310,11 @@ class ConfidenceData:
         """The judges that give a confidence, or say which samples agree."""
         named = {make().judge for name, make in self.confidences().items() if name != CONSIS_LEX}
         return {judge for judge in named if judge is not None}
+
+    def has_some(self) -> bool:
+        """Whether anybody labels, and there is a confidence, of a judge or computed."""
+        found = (make() for make in self.confidences().values())
+        return bool(self.labelling_judges()) and any(one.judge or one.of for one in found)
 
     def other_scales(self) -> list[str]:
         """The judges that score greedy answers on another scale than from 0 to 1."""

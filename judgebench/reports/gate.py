@@ -36,8 +36,7 @@ from judgebench.metrics.win_rate import LENGTH_CONTROLLED, WEIGHTED, WIN_RATE
 from judgebench.plain_text import counted, day
 from judgebench.reports import estimates
 from judgebench.reports.agreement import agreement_report
-from judgebench.reports.board_data import IMPORTED
-from judgebench.reports.board_warnings import cut_short
+from judgebench.reports.board_data import IMPORTED, cut_short
 from judgebench.reports.confidence_data import PairConfidences
 from judgebench.reports.corrected import corrected_models
 from judgebench.reports.drift import DriftOf, JudgeDrift, drifts_of

@@ -1,18 +1,22 @@
-"""Leaderboards: the models of a benchmark, ranked, one board for each judge and what it says."""
+"""Leaderboards: the models of a benchmark, ranked, one board for each judge and what it says.
+
+And what somebody asks of them (`BoardRequest`): which benchmarks, models, metrics, and in which
+order. As one value it can be written down and asked again.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property, partial
 from importlib import import_module
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from judgebench.columns import counted, grouped
-from judgebench.config import Panel
-from judgebench.errors import UsageError
+from judgebench.config import LM_EVAL_GROUPS, Panel
+from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.accuracy import NO_ONE_NUMBER, accuracies
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.constant_answers import AVG_LENGTH, AVG_WORDS, answer_lengths
@@ -40,17 +44,20 @@ from judgebench.plain_text import few
 from judgebench.records import Estimate, RunManifest
 from judgebench.reports.answer_flags import COUNTED, NO_MARKS
 from judgebench.reports.board import Board, LengthControl, PublishedBeside, RankedBoard, Row
-from judgebench.reports.board_data import BoardData
-from judgebench.reports.board_warnings import flags_of, warnings_of
+from judgebench.reports.board_data import BoardData, flags_of, warnings_of
 from judgebench.reports.boards import (
     BenchmarkRef,
     Columns,
     benchmark_ref,
+    disambiguate,
     find_judges,
     judge_line,
     panel_line,
+    panels_in,
+    parse_panel,
 )
 from judgebench.reports.estimates import best_first
+from judgebench.reports.task_groups import Group, group_boards
 from judgebench.stats.resample import effective_n
 from judgebench.stats.style_control import Definition
 from judgebench.store import Store
@@ -65,24 +72,184 @@ WITHOUT_CATEGORIES = (
 )
 
 
+BY_NAME = "model"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardRequest:
+    """The options of `judgebench leaderboard`, by their names there.
+
+    judges
+        Names (as shown, or without what tells them apart) or ids, or names of the panels; all if
+        empty.
+    models, columns, sort
+        Which rows and metrics are shown, and in which order; see `chosen`.
+    panels
+        As `parse_panel` reads them; beside those that suites declared.
+    length_control
+        Beside win rates, those at equal length wherever a calibration is for the judge and the
+        opponent: the converged fit (``exact``), that of AlpacaEval (``compat``), ``both``, or
+        ``off``.
+    rank_by
+        ``win_rate`` or ``length_controlled_win_rate``: what ranks boards that have it. If None, the
+        benchmark's headline where every model that is ranked and has a win rate has it, else the
+        win rate, with a note that says why.
+    rank_suspicious
+        Rank models whose answers may be meant for the judge among the others (see
+        `answer_flags.suspicions`). Unasked they are listed behind all others, with their numbers,
+        without a rank, and count in nobody's.
+    by
+        Ways of grouping items (``category``, ``language``, a field of their metadata), beside those
+        that the benchmark declares: each group has a metric of its own, ``METRIC/group``.
+    level
+        Of the intervals.
+    published_as
+        Model -> how it is called on published boards, where no name of it is there.
+    corrected, width
+        Beside what ranks, the same by people's labels on a sample of the answers, as
+        `judgebench.metrics.correction.corrections` has it.
+    upstream, style_control
+        Beside weighted win rates, upstream's own interval, and scores controlled for style.
+    """
+
+    benchmarks: tuple[str, ...] = ()
+    judges: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    sort: str | None = None
+    panels: tuple[str, ...] = ()
+    length_control: LengthControl = "exact"
+    rank_by: str | None = None
+    rank_suspicious: bool = False
+    by: tuple[str, ...] = ()
+    level: float = 0.95
+    published_as: Mapping[str, str] = field(default_factory=dict)
+    corrected: bool = False
+    width: float | None = None
+    upstream: bool = False
+    style_control: Definition | None = None
+
+    def found(self, store: Store) -> dict[str, tuple[Board, ...]]:
+        """The boards of each benchmark, by its name as written, with all their rows.
+
+        Judges of several benchmarks need not have judged all of them. Panels are beside those that
+        suites declared.
+
+        Raises
+        ------
+        UsageError
+            As from `leaderboards`; and for a judge that has judged none of the benchmarks, a panel
+            that can be combined on none.
+        """
+        runs = store.runs()
+        panels = [parse_panel(written) for written in self.panels]
+        groups: dict[str, Group] = {}
+        for run in sorted(runs, key=lambda one: one.started):  # each as the newest has it
+            groups |= run.configuration.get(LM_EVAL_GROUPS) or {}
+        if groups:  # which no benchmark is called
+            held = {name for name, _ in store.benchmarks()}
+            groups = {name: group for name, group in groups.items() if name not in held}
+        plain = [name for name in self.benchmarks if name not in groups]
+        here = {name: list(self.judges) for name in plain}
+        if len(here) > 1 and self.judges:
+            named = {panel.name for panel in panels}
+            here = _judges_here(store, runs, plain, self.judges, named)
+        found: dict[str, tuple[Board, ...]] = {}
+        for name in dict.fromkeys(self.benchmarks):
+            if name in groups:
+                if panels or self.by or self.corrected:
+                    raise UsageError(
+                        f"{name} is a group of lm-eval tasks, and has one figure of all of them: "
+                        f"panels, groups of items and corrections are of one: "
+                        f"{', '.join(groups[name]['tasks'])}"
+                    )
+                found[name] = group_boards(
+                    store,
+                    name,
+                    groups[name],
+                    judges=self.judges,
+                    intervals=Intervals(level=self.level),
+                )
+                continue
+            known, which = here[name], benchmark_ref(store, name)
+            declared = [
+                p for p in panels_in(runs, which) if not self.judges or p.name in self.judges
+            ]
+            boards = leaderboards(
+                store,
+                which,
+                request=replace(self, judges=tuple(known)),
+                panels=[*{panel.name: panel for panel in (*declared, *panels)}.values()],
+                runs=runs,
+            )
+            if self.judges and not known:  # none of those asked for, and so nobody but panels
+                boards = tuple(board for board in boards if board.judge_id is None)
+            found[name] = boards
+        for panel in panels:
+            its = [one for boards in found.values() for one in boards if one.judge == panel.name]
+            if its and not any(board.rows for board in its):
+                said = "; ".join(its[0].warnings)
+                raise UsageError(f"{panel.name}: {said.removeprefix(f'{panel.name}: ')}")
+        return found
+
+    def chosen(self, store: Store, boards: Sequence[Board]) -> list[Board]:
+        """Of these boards the rows and columns that are asked for; what is not asked for stays.
+
+        Models go by the names as they are shown, other names, or ids; columns come in the order
+        that they are named in. By the metric of ``sort`` the greatest comes first, or with a minus
+        before it the least; ``model`` is by name. Boards that do not have it stay in the order of
+        their ranks, which are among all models, whoever is shown. A board that has none of the
+        models, or of the metrics, is left out.
+
+        Raises
+        ------
+        UsageError
+            For a model or a metric that none of the boards has, and where none has both.
+        """
+        known = {name for board in boards for row in board.rows for name in row.metrics}
+        by = None if self.sort is None else self.sort.removeprefix("-")
+        for name in (*self.columns, *([by] if by not in (None, BY_NAME) else [])):
+            if name not in known:
+                raise UsageError(unknown_name("metric", str(name), known))
+        shown = [
+            replace(board, columns=self.columns)
+            for board in (_of_models(store, boards, self.models) if self.models else boards)
+            if not self.columns
+            or any(name in row.metrics for row in board.rows for name in self.columns)
+        ]
+        if boards and not shown:
+            raise UsageError(f"no board has {', '.join(self.columns)} of {', '.join(self.models)}")
+        return shown if self.sort is None else [_sorted(board, self.sort) for board in shown]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, written: Mapping[str, Any]) -> BoardRequest:
+        """What `to_json` wrote, as it was.
+
+        Raises
+        ------
+        ValueError
+            For fields that a request does not have, and values of another type.
+        """
+        from pydantic import TypeAdapter
+
+        if unknown := set(written) - {one.name for one in fields(cls)}:
+            raise ValueError(f"no field of a request: {', '.join(sorted(map(str, unknown)))}")
+        return TypeAdapter(cls).validate_python(dict(written))
+
+
 def leaderboards(
     store: Store,
     benchmark: str | BenchmarkRef,
     version: str | None = None,
     *,
+    request: BoardRequest | None = None,
     runs: Sequence[RunManifest] | None = None,
-    judges: Collection[str] = (),
     panels: Sequence[Panel] = (),
     intervals: Intervals | None = None,
-    length_control: LengthControl = "exact",
-    rank_by: str | None = None,
-    rank_suspicious: bool = False,
-    by: Collection[str] = (),
-    published_names: Mapping[str, str] | None = None,
-    corrected: bool = False,
-    width: float | None = None,
-    upstream: bool = False,
-    style_control: Definition | None = None,
+    **asked: Any,
 ) -> tuple[Board, ...]:
     """The boards of a benchmark, by what is said of answers, then by judge.
 
@@ -95,34 +262,15 @@ def leaderboards(
     ----------
     benchmark
         ``NAME`` or ``NAME@VERSION``; ``version`` may stand apart.
+    request
+        What is asked for, of whichever benchmarks; made of ``asked``, its fields, if not given.
     runs
         All of the store's; read if not given.
-    judges
-        Names (as shown, or without what tells them apart) or ids, or names of the panels; all if
-        empty.
     panels
-        Whose combined verdicts have boards beside those of the judges, whichever ``judges`` are
+        Whose combined verdicts have boards beside those of the judges, whichever of these are
         chosen. One that cannot be combined has a board without rows, with a warning that says why.
-    length_control
-        Beside win rates, those at equal length wherever a calibration is for the judge and the
-        opponent: the converged fit (``exact``), that of AlpacaEval (``compat``), ``both``, or
-        ``off``.
-    rank_by
-        ``win_rate`` or ``length_controlled_win_rate``: what ranks boards that have it. If None, the
-        benchmark's headline where every model that is ranked and has a win rate has it, else the
-        win rate, with a note that says why.
-    rank_suspicious
-        Rank models whose answers may be meant for the judge among the others (see
-        `marks.suspicions`). Unasked they are listed behind all others, with their numbers, without
-        a rank, and count in nobody's.
-    by
-        Ways of grouping items (``category``, ``language``, a field of their metadata), beside those
-        that the benchmark declares: each group has a metric of its own, ``METRIC/group``.
-    corrected, width
-        Beside what ranks, the same by people's labels on a sample of the answers, as
-        `judgebench.metrics.correction.corrections` has it.
-    upstream, style_control
-        Beside weighted win rates, upstream's own interval, and scores controlled for style.
+    intervals
+        Those of the request's level if not given.
 
     Raises
     ------
@@ -130,14 +278,15 @@ def leaderboards(
         For a benchmark or judge that the store does not hold, for a metric that ranks no board or
         that no model has a value of, and for a way of grouping that no item knows.
     """
-    if rank_by is not None:
+    request = request or BoardRequest(**asked)
+    if request.rank_by is not None:
         from judgebench.reports.length_calibrations import check_ranking
 
-        check_ranking(length_control, rank_by)
+        check_ranking(request.length_control, request.rank_by)
     which = benchmark
     if not isinstance(which, BenchmarkRef):
         which = benchmark_ref(store, which if version is None else f"{which}@{version}")
-    if which.weighted is None and (upstream or style_control):
+    if which.weighted is None and (request.upstream or request.style_control):
         raise UsageError(
             f"{which} has no weighted win rate: --upstream and --style-control are of benchmarks "
             "whose judges say how clear a win is, such as arena_hard"
@@ -145,47 +294,45 @@ def leaderboards(
     if which.weighted is not None:
         # Their intervals need it later; while verdicts are read it is loaded beside.
         Thread(target=import_module, args=("scipy.special",)).start()
-    intervals = intervals or Intervals()
+    intervals = intervals or Intervals(level=request.level)
     begin = partial(_begin_draws, intervals, store, which)
     data = BoardData(store, which, panels, runs=runs, meanwhile=begin)
-    for name in by:
+    for name in request.by:
         if (
             name not in which.report.by
         ):  # what the benchmark declares, imported verdicts need not know
             data.check_grouping(name)
-    groups = {name: data.groups(name) for name in dict.fromkeys((*which.report.by, *by))}
+    groups = {name: data.groups(name) for name in dict.fromkeys((*which.report.by, *request.by))}
     called = frozenset(
         judge
-        for name in set(judges).difference(panel.name for panel in panels)
+        for name in set(request.judges).difference(panel.name for panel in panels)
         for judge in find_judges(name, data.judges, store, which)
     )
-    excluded = frozenset[str]() if rank_suspicious else frozenset(data.suspicious)
+    excluded = frozenset[str]() if request.rank_suspicious else frozenset(data.suspicious)
     boards = _Boards(
         data=data,
         which=which,
+        request=request,
         judge_ids={shown: one for one, shown in data.judges.items()},
         ranked=frozenset(data.model_ids) - excluded,
-        length_control=length_control,
-        rank_by=rank_by,
         groups=groups,
         judges=called,
         intervals=intervals,
-        published_names=published_names or {},
         excluded=excluded,
-        upstream=upstream,
-        style_control=style_control,
     )
-    if published_names:
-        boards.published.check_names(published_names)
+    if request.published_as:
+        boards.published.check_names(request.published_as)
     found = tuple(
-        board for board in boards if not judges or board.judge_id is None or board.judge in called
+        board
+        for board in boards
+        if not request.judges or board.judge_id is None or board.judge in called
     )
-    if rank_by == LENGTH_CONTROLLED:
+    if request.rank_by == LENGTH_CONTROLLED:
         _check_controlled(found)
-    if corrected:
+    if request.corrected:
         from judgebench.reports.corrected import with_corrections
 
-        return with_corrections(data, found, level=boards.intervals.level, width=width)
+        return with_corrections(data, found, level=intervals.level, width=request.width)
     return found
 
 
@@ -218,17 +365,13 @@ class _Boards:
 
     data: BoardData
     which: BenchmarkRef
+    request: BoardRequest
     judge_ids: Mapping[str, str]
     ranked: frozenset[str]
-    length_control: LengthControl
-    rank_by: str | None
     groups: Mapping[str, Mapping[str, str | Sequence[str]]]
     judges: frozenset[str]
     intervals: Intervals
-    published_names: Mapping[str, str]
     excluded: frozenset[str]
-    upstream: bool
-    style_control: Definition | None
     styled: dict[tuple[str, str], StyleBoard] = field(default_factory=dict)
     style_unit: str = ""
 
@@ -250,7 +393,7 @@ class _Boards:
                         opponent,
                         ranked.metric,
                         [standing.model for standing in ranked.standings],
-                        self.published_names,
+                        self.request.published_as,
                     )
                 same = next((one for one in beside if one.because is None), None)
                 # Those that are excluded from the ranking stand by value, behind all others.
@@ -285,7 +428,8 @@ class _Boards:
         from judgebench.reports.length_calibrations import LengthBoards
 
         return LengthBoards(
-            self.published, self.length_control, self.rank_by, self.judges, self.intervals,
+            self.published, self.request.length_control, self.request.rank_by, self.judges,
+            self.intervals,
             self.ranked,
         )  # fmt: skip
 
@@ -329,7 +473,7 @@ class _Boards:
             intervals=self.intervals,
             ranked=self.ranked,
             weighted=self.which.weighted,
-            by_weights=self.rank_by is None,
+            by_weights=self.request.rank_by is None,
         )
         return self._with_lengths(answered, self._beside_weighted(verdicts, kind.opponent, found))
 
@@ -338,21 +482,20 @@ class _Boards:
     ) -> list[Standing]:
         """The standings with upstream's interval, and with scores controlled for style."""
         beside: dict[str, Mapping[tuple[str, str], Estimate]] = {}
-        weighted = self.which.weighted
-        if weighted is not None and self.upstream:
+        weighted, definition = self.which.weighted, self.request.style_control
+        if weighted is not None and self.request.upstream:
             beside[AS_UPSTREAM] = as_upstream(verdicts, opponent, weighted)
-        if weighted is not None and self.style_control is not None:
+        if weighted is not None and definition is not None:
             looks, self.style_unit = styles_in_tokens(self.data)
             found = style_boards(
                 verdicts, opponent, looks,
-                definition=self.style_control, clear=weighted.clear, level=self.intervals.level,
+                definition=definition, clear=weighted.clear, level=self.intervals.level,
                 unit=self.style_unit,
             )  # fmt: skip
             wanted = {j: one for j, one in found.items() if not self.judges or j in self.judges}
             refuse_lacking(self.which, wanted)
             self.styled |= {(judge, opponent): one for judge, one in wanted.items()}
-            name = f"{STYLE_CONTROLLED}/{self.style_control}"
-            beside[name] = {
+            beside[f"{STYLE_CONTROLLED}/{definition}"] = {
                 (j, model): score
                 for j, one in wanted.items()
                 for model, score in one.scores.items()
@@ -572,3 +715,86 @@ def said_of_style(one: StyleBoard, unit: str) -> list[str]:
         "no ranks by them: it was not measured how often such sets of ranks hold",
         *([f"style-controlled: {NO_STYLE_INTERVAL}"] if no_interval else []),
     ]
+
+
+# which judges and rows are meant ------------------------------------------------------------------
+
+
+def no_boards(benchmarks: Sequence[str], judges: Collection[str]) -> UsageError:
+    """That there is nothing to show, and what can be done."""
+    who, which = ", ".join(judges) or "no judge", " or ".join(benchmarks)
+    return UsageError(
+        f"{who} has{' not' if judges else ''} said how good an answer to {which} is; "
+        "`judgebench run SUITE.yaml` asks judges, `judgebench export verdicts` shows what there "
+        f"is, and `judgebench confidence {benchmarks[0]}` how sure models are of answers"
+    )
+
+
+def _judges_here(
+    store: Store,
+    runs: Sequence[RunManifest],
+    benchmarks: Sequence[str],
+    judges: Collection[str],
+    panels: Collection[str],
+) -> dict[str, list[str]]:
+    """Which of the judges that are asked for each benchmark knows."""
+    here: dict[str, list[str]] = {name: [] for name in benchmarks}
+    refused: dict[str, list[UsageError]] = {judge: [] for judge in judges}
+    for name in here:
+        which = benchmark_ref(store, name)
+        tables = [read(which.name, which.version) for read in (store.failures, store.verdicts)]
+        shown = disambiguate(tables, "judge")
+        declared = {panel.name for panel in panels_in(runs, which)}
+        for judge in judges:
+            try:
+                if judge not in panels and judge not in declared:
+                    find_judges(judge, shown, store, which)
+                here[name].append(judge)
+            except UsageError as error:
+                refused[judge].append(error)
+    for errors in refused.values():
+        if len(errors) == len(here):
+            raise errors[0]
+    return here
+
+
+def _of_models(store: Store, boards: Sequence[Board], models: Collection[str]) -> list[Board]:
+    names = {model.id: model.names for model in store.models()}
+    shown = {row.model: row.model_id for board in boards for row in board.rows}
+    wanted = {one for name in models for one in _called(name, shown, names)}
+    return [
+        replace(
+            board,
+            rows=rows,
+            notes=board.notes
+            if len(rows) == len(board.rows)
+            else (*board.notes, f"{len(rows)} of {len(board.rows)} models; ranks are among all"),
+        )
+        for board in boards
+        if (rows := tuple(row for row in board.rows if row.model_id in wanted))
+    ]
+
+
+def _called(name: str, shown: Mapping[str, str], names: Mapping[str, Sequence[str]]) -> list[str]:
+    """The ids of the models that go by a name; one that is shown so goes before others."""
+    if means := (
+        [one for label, one in shown.items() if name in (label, one)]
+        or [one for one in shown.values() if name in names.get(one, ())]
+    ):
+        return means
+    raise UsageError(unknown_name("model", name, shown))
+
+
+def _sorted(board: Board, sort: str) -> Board:
+    metric, least_first = sort.removeprefix("-"), sort.startswith("-")
+    if metric == BY_NAME:
+        rows = sorted(board.rows, key=lambda row: row.model, reverse=least_first)
+        return replace(board, rows=tuple(sorted(rows, key=lambda row: row.excluded)))
+
+    def order(row: Row) -> tuple[bool, float]:
+        """What has no value comes last, behind it whoever is excluded from the ranking; equals stay
+        in the order of their ranks."""
+        value = row.metrics[metric].value if metric in row.metrics else math.nan
+        return row.excluded, best_first(-value if least_first else value)
+
+    return replace(board, rows=tuple(sorted(board.rows, key=order)))

@@ -390,7 +390,7 @@ class PairData:
         """Who served the judge's replies about a model."""
         its = self.judge_id(judge)
         ids = [] if its is None else [its]
-        return set(self.board.served_about(ids, self.board.model_ids[model]))
+        return set(self.board.served(ids, self.board.model_ids[model]))
 
     def stacks(self, model: str) -> set[str]:
         """What a local model's newest answers were run on."""

@@ -417,7 +417,7 @@ def nights(
     ]
     found: list[DecidedNight] = []
     for place, (night, other, because) in enumerate(beside, start=first):
-        served = data.board.served_about([judge_id], night.model_id)
+        served = data.board.served([judge_id], night.model_id)
         stacks = tuple(sorted(data.stacks(models[night.model_id])))
         decided = None
         if other is not None:

@@ -43,8 +43,7 @@ from judgebench.plain_text import counted, holding
 from judgebench.records import PANEL, Estimate
 from judgebench.reports import estimates
 from judgebench.reports.board import Board, N, PublishedBeside, references
-from judgebench.reports.board_request import boards_of
-from judgebench.reports.board_warnings import missing_share
+from judgebench.reports.board_data import missing_share
 from judgebench.reports.boards import benchmark_ref, described, find_judges, judge_line, parse_panel
 from judgebench.reports.compare import CompareQuestion, Difference, decide
 from judgebench.reports.document import (
@@ -57,6 +56,7 @@ from judgebench.reports.document import (
     json_field,
 )
 from judgebench.reports.estimates import Marked
+from judgebench.reports.leaderboard import BoardRequest
 from judgebench.reports.length_calibrations import pair_at_equal_length
 from judgebench.reports.model_pairs import PairData
 from judgebench.reports.pair_tests import Flips
@@ -361,7 +361,7 @@ class _Source(NamedTuple):
 
 def _sources(store: Store, paper: Paper) -> list[_Source]:
     of_panel = cache(lambda name, panel: PairData(store, name, panels=[*map(parse_panel, panel)]))
-    boards_by = cache(partial(_boards, store, Intervals(level=paper.level)))
+    boards_by = cache(partial(_boards, store, paper.level))
     found: dict[str, _Source] = {}
     for at, asked in enumerate(paper.benchmarks):
         with paper.at("benchmarks", at, "name"):
@@ -404,7 +404,7 @@ def _panel(judge: str | None) -> tuple[str, ...]:
 
 def _boards(
     store: Store,
-    intervals: Intervals,
+    level: float,
     name: str,
     judge: str | None,
     by: str | None,
@@ -412,15 +412,15 @@ def _boards(
     compat: bool,
 ) -> tuple[Board, ...]:
     """The boards of one judge or panel, or of all judges."""
-    return boards_of(
-        store,
-        [name],
+    request = BoardRequest(
+        benchmarks=(name,),
         judges=() if judge is None else (judge,),
-        panels=[*map(parse_panel, _panel(judge))],
+        panels=_panel(judge),
         by=() if by is None else (by,),
-        intervals=intervals,
+        level=level,
         length_control="both" if compat else "exact",
-    )[name]
+    )
+    return request.found(store)[name]
 
 
 def _board(asked: PaperBenchmark, boards: Sequence[Board], data: PairData) -> Board:

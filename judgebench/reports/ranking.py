@@ -28,8 +28,7 @@ from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.answer_flags import COUNTED, NO_MARKS
 from judgebench.reports.board import Row, rank_note
-from judgebench.reports.board_data import BoardData
-from judgebench.reports.board_warnings import flags_of, warnings_of
+from judgebench.reports.board_data import BoardData, flags_of, warnings_of
 from judgebench.reports.boards import (
     Columns,
     benchmark_ref,

@@ -12,11 +12,11 @@ from judgebench.execution.manifest import Outcome
 from judgebench.execution.resolve import Candidate
 from judgebench.records import CONFIDENCES, SCORING, is_human
 from judgebench.reports.agreement import agreement_reports
-from judgebench.reports.board_request import group_boards
 from judgebench.reports.board_tables import Leaderboard
 from judgebench.reports.confidence import ConfidenceReport, confidence_report
 from judgebench.reports.document import Report, Table, column, table
 from judgebench.reports.leaderboard import leaderboards
+from judgebench.reports.task_groups import group_boards
 from judgebench.store import Store
 
 

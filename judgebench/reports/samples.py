@@ -22,9 +22,9 @@ from judgebench.metrics.verdict_table import verdict_values
 from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.board_data import BoardData
-from judgebench.reports.board_request import BoardRequest
 from judgebench.reports.boards import Columns, benchmark_ref, find_judges, find_reference, where
 from judgebench.reports.document import OfBenchmark, Table, column, table
+from judgebench.reports.leaderboard import BoardRequest
 from judgebench.stats.best_of import expected_best, kl_bound, variance_components
 from judgebench.store import Store
 

@@ -12,7 +12,7 @@ from judgebench.metrics.registry import metric
 from judgebench.metrics.sequential import EarlyDecision, SequentialPlan, early_decisions
 from judgebench.records import Estimate
 from judgebench.reports import estimates
-from judgebench.reports.board_warnings import plans_behind
+from judgebench.reports.board_data import plans_behind
 from judgebench.reports.cost import judge_costs
 from judgebench.reports.document import Table, column, table
 

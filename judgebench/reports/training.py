@@ -401,7 +401,7 @@ def _notes(
         if row.model in few:
             said.append(f"{row.model} has no interval and no place in the band: {TOO_FEW}")
     ids = {one for one, shown in data.judges.items() if shown == judge}
-    served = {row.model: data.served_about(ids, row.model_id) for row in rows}
+    served = {row.model: data.served(ids, row.model_id) for row in rows}
     if len(set(served.values())) > 1:
         said += [
             f"replies about {model} were served by {', '.join(names) or 'nobody knows whom'}"

@@ -182,16 +182,19 @@ class Contributions:
         self._short = np.frombuffer(b"".join(short), np.float32).reshape(len(short), n)
         self._long: NDArray[Any] = flat[~self._counts]
         self._mean: Floats = np.zeros((len(self._long), 1))
-        self._of_data = np.ones((1, n)) @ self._long.T
+        of_data = np.ones((1, n)) @ self._long.T
         if self._many:
             others = ((self._short[self._beside] == 0.0) & (self._long != 0.0)).any(axis=1).tolist()
             self._beside = [ones if of else at for at, of in zip(self._beside, others, strict=True)]
             counted = self._short[self._beside]
             total = counted.sum(axis=1, keepdims=True, dtype=np.float64)
-            np.divide(self._of_data.T, total, out=self._mean, where=total != 0.0)
+            np.divide(of_data.T, total, out=self._mean, where=total != 0.0)
             self._long -= self._mean * counted
             self._both = np.concatenate([self._short, self._long], dtype=np.float32)
             self._short, self._long = np.split(self._both, [len(short)])
+        once = np.ones((1, n), np.float32)
+        self.of_data: Floats = self._made(once @ self._short.T, of_data)[0]
+        """The sums themselves, to the last digit."""
 
     @property
     def values(self) -> Floats:
@@ -203,12 +206,6 @@ class Contributions:
         found[self._counts] = self._short[self._place]
         found[self._counts] *= self._unit[:, np.newaxis]
         return found.T.reshape(self.shape)
-
-    @property
-    def of_data(self) -> Floats:
-        """The sums themselves, to the last digit."""
-        ones = np.ones((1, self.shape[0]), np.float32)
-        return np.asarray(self._made(ones @ self._short.T, self._of_data)[0])
 
     def sums(self, block: NDArray[Any], short: NDArray[np.float32]) -> Floats:
         """One for each weighting by whole numbers, which are given in four bytes too."""

@@ -101,6 +101,7 @@ A column in which all are alike may have no stride.
 _Piece: TypeAlias = tuple[tuple[int, ...], Rows]
 """A board's four numbers and some of its rows."""
 
+_USED_AT = [*FIELDS].index("used_at")
 _DOUBLES = ("used_at", "value", "low", "high", "judged_at")
 _ROW = np.dtype([(name, "f8" if name in _DOUBLES else "i8") for name in NAMES])
 _HEADER = np.dtype([("least", "<i8"), ("size", "<i8")])
@@ -371,6 +372,38 @@ def _reply_seconds(connection: Connection, judgments: NDArray[np.int64]) -> Iter
         asked = {"key": dict.fromkeys(key for its in keys for key in its)}
         took = dict(rows(connection, schema.replies, "key seconds", asked))
         yield from ([took[key] for key in its if key in took] for its in keys)
+
+
+def used(connection: Connection) -> list[tuple[int, int, float]]:
+    """By benchmark, how many uses there are, and the seconds of the last: an eighth of a count.
+
+    Nothing where ``uses`` have to be counted: of a store that is not packed, of one with verdicts
+    that were asked for afresh, which are on no board, and of a server, which would send all.
+    """
+    confirmed = select(schema.runs.c.id).where(schema.runs.c.manifest.contains('"confirms"'))
+    if (
+        connection.dialect.name != "sqlite"
+        or schema.PACKED not in marks(connection)
+        or connection.execute(confirmed.limit(1)).first()
+    ):
+        return []
+    found: dict[int, tuple[int, float]] = {}
+    tails = rows(connection, schema.tails, "benchmark_id count() max(used_at)")
+    packed = connection.execute(select(_c.benchmark_id, _c.n, _c.blob))
+    for at, n, newest in chain(tails, ((at, n, _last_used(n, blob)) for at, n, blob in packed)):
+        so_far, last = found.get(at, (0, newest))
+        found[at] = so_far + n, max(last, newest)
+    return [(at, *its) for at, its in found.items()]
+
+
+def _last_used(n: int, blob: bytes) -> float:
+    """The newest ``used_at`` in a chunk, without the rest."""
+    header = np.frombuffer(blob, _HEADER, len(FIELDS))
+    least, size = header[_USED_AT].tolist()
+    if size:
+        start = header.nbytes + n * int(header["size"][:_USED_AT].sum())
+        least += int(np.ndarray(n, _WIDTHS[size], blob, start).max())
+    return float(np.int64(least).view(np.float64))
 
 
 # arrays -----------------------------------------------------------------------------------------

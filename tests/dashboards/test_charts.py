@@ -170,6 +170,31 @@ def test_room_is_left_for_what_is_written() -> None:
     assert charts.text_px(["模型"]) > 1.5 * charts.text_px(["mo"])
 
 
+def test_a_long_reason_leaves_room_for_the_others_and_is_read_by_pointing() -> None:
+    """Its end is left out in the drawing: it was drawn over the edge."""
+    import board_charts
+    import charts
+
+    why = "– one judge's scores are on several scales (1 to 5, 1 to 10, 1 to 20); no mean · n 40"
+    some = rows(("a", 3.0, 2.0, 4.0), ("b", math.nan, math.nan, math.nan))
+    some = some.assign(note=["3.00 [2.00, 4.00] · n 40", why], rank=1, rank_low=1, rank_high=2)
+    for name in ("lc", "raw"):
+        some = some.assign(**{f"{name} {end}": math.nan for end in ("value", "low", "high")})
+    some = some.assign(badges="", published=math.nan, **{"beside note": ""})
+    room = board_charts.Room.of(some, 2)
+    assert charts.text_px(some["note"][:1]) < room.notes <= board_charts.MOST_REASON_PX + 20
+    assert room.notes < charts.text_px([why])
+    shown = some.assign(**{"beside note": ["", why]})
+    spec = drawn(
+        board_charts.board(shown, charts.axis_of("score", some), charts.INK["light"], n_ranks=2)
+    )
+    layers = [one for part in spec["layer"] for one in part.get("layer", [part])]
+    written = [one for one in layers if one["mark"]["type"] == "text"]
+    assert [one["mark"]["limit"] for one in written] == [{"expr": f"width - {room.ends} - 12"}] * 2
+    for one in written:
+        assert {"note", "beside note"} <= {tip["field"] for tip in one["encoding"]["tooltip"]}
+
+
 def test_a_drawing_has_its_caption_as_data_and_its_paper() -> None:
     import charts
     import pictures

@@ -309,9 +309,7 @@ def test_every_flag_that_the_report_makes_has_its_meaning_and_its_shape() -> Non
     import badges
 
     from judgebench.judges.flags import CONSTANT_SHARE
-    from judgebench.reports.answer_flags import COUNTED, SUSPECT
-    from judgebench.reports.board_data import STATUSES
-    from judgebench.reports.board_warnings import LONGER, SHORTER
+    from judgebench.reports.answer_flags import COUNTED, LONGER, SHORTER, STATUSES, SUSPECT
 
     flags = [
         "suspicious", "coverage", "two versions", "constant answers", LONGER, SHORTER,

@@ -11,7 +11,7 @@ from judgebench.columns import Column
 from judgebench.config import LM_EVAL_GROUPS
 from judgebench.execution.manifest import _lm_eval_groups
 from judgebench.metrics.intervals import Intervals
-from judgebench.reports.board_request import table_of_group
+from judgebench.reports.task_groups import table_of_group
 
 SIZES = {"a": 3, "b": 40, "c": 17}
 

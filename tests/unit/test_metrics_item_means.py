@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.columns import grouped
-from judgebench.metrics.item_means import item_means
-from judgebench.metrics.measures import judge_noise
+from judgebench.metrics.measures import item_means, judge_noise
 from judgebench.metrics.verdict_table import SPARSE, read_table
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from judgebench.errors import InputError
-from judgebench.reports.board_request import BoardRequest
 from judgebench.reports.bundle import verify_bundle, write_bundle
+from judgebench.reports.leaderboard import BoardRequest
 from judgebench.store import Store, open_store
 from tests.e2e.runs import typed
 from tests.table import over_rows

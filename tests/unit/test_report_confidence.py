@@ -25,6 +25,7 @@ from judgebench.reports.confidence import (
     choice,
     confidence_report,
     labelling,
+    with_confidences,
 )
 from judgebench.reports.render import render
 from judgebench.stats.confidence import auroc, brier
@@ -458,6 +459,32 @@ def test_a_store_without_labels_or_confidences_has_nothing_to_choose(
     put(store, tmp_path, [score(0, "C", 0.5) | {"benchmark": "unlabelled"}])
     assert labelling(store, "unlabelled@unversioned") == {}
     assert choice(store, "unlabelled@unversioned", None).confidences == ("C",)
+    assert with_confidences(store) == ()
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_benchmarks_with_confidences_are_found_by_few_rows(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: bool
+) -> None:
+    """Where the first rows of a judge do not tell it, those on each model do."""
+    unread = {"kind": "unreadable", "value": "", "reason": "no number"}
+    rows: list[Any] = []
+    for item in range(13):
+        rows += [said(item, item % 2, model=model) for model in ("a", "b")]
+        rows.append(score(item, "C", 0.5, model="a") if first else said(item, 1, model="a"))
+        rows[-1] |= {"judge": "C"} | ({} if first else unread)
+        rows.append(score(item, "C", 0.5, model="b"))
+    put(store, tmp_path, rows)
+    read: list[str] = []
+    whole = Store.first_verdicts
+
+    def first_verdicts(self: Store, benchmark: str, *rest: Any, **more: Any) -> Any:
+        read.append(benchmark)
+        return whole(self, benchmark, *rest, **more)
+
+    monkeypatch.setattr(Store, "first_verdicts", first_verdicts)
+    assert with_confidences(store) == (("made_up", "unversioned"),)
+    assert read == ([] if first else ["made_up"])
 
 
 def test_the_risk_that_is_left_where_only_sure_answers_are_given(

@@ -286,18 +286,18 @@ def test_a_judge_without_a_common_model_is_told_how_to_name_it(
     assert "no model here has the name of a published one; --published-as MODEL=NAME" in shown(
         boards(store)
     )
-    found = boards(store, published_names={"mine": "Gamma"})
+    found = boards(store, published_as={"mine": "Gamma"})
     assert "| mine | Gamma | 0.60 | 0.550 | 2 |" in shown(found)
     for names, said in (({"mine": "Gama"}, "did you mean 'Gamma'"), ({"m": "Gamma"}, "model here")):
         with pytest.raises(UsageError, match=said):
-            boards(store, published_names=names)
+            boards(store, published_as=names)
 
 
 def test_without_figures_a_published_name_cannot_be_said(store: Store, tmp_path: Path) -> None:
     take_in(store, tmp_path, {("mine", "new"): 0.6})
     shutil.rmtree(tmp_path / "tasks" / "made_up" / "figures")
     with pytest.raises(UsageError, match="in judgebench's source repository"):
-        boards(store, published_names={"mine": "Gamma"})
+        boards(store, published_as={"mine": "Gamma"})
     text = shown(boards(store))
     assert "### no published board is here" in text
     assert "in judgebench's source repository" in text

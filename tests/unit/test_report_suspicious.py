@@ -22,12 +22,11 @@ from judgebench.metrics.constant_answers import constant_answers
 from judgebench.metrics.intervals import Intervals
 from judgebench.reports.answer_flags import Marks, marks_of_answers, suspicions
 from judgebench.reports.board import Board
-from judgebench.reports.board_request import BoardRequest
 from judgebench.reports.board_tables import EXCLUDED, Leaderboard, overview
 from judgebench.reports.compare import comparison
 from judgebench.reports.gate import gate_report
 from judgebench.reports.gate_policy import GateTest, Policy
-from judgebench.reports.leaderboard import leaderboards
+from judgebench.reports.leaderboard import BoardRequest, leaderboards
 from judgebench.reports.ranking import rankings
 from judgebench.reports.render import render
 from judgebench.store import Store, open_store

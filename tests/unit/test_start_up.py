@@ -63,7 +63,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 def test_a_board_loads_nothing_of_what_runs_suites() -> None:
     code = (
-        "import sys, judgebench.reports.board_request, judgebench.reports.board_tables\n"
+        "import sys, judgebench.reports.leaderboard, judgebench.reports.board_tables\n"
         "from judgebench.reports import bundle, published, samples\n"
         "print(' '.join({m.split('.')[0] for m in sys.modules} | {*sys.modules}))"
     )

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +195,29 @@ def test_whatever_happens_boards_read_what_reports_read(store_url: str) -> None:
     with open_store(store_url) as store:
         assert same_as_lists(store) > 10
         assert len(done) > 4
+
+
+@pytest.mark.usefixtures("small")
+def test_what_was_used_is_told_by_what_is_packed(store_url: str) -> None:
+    """Where nothing was asked for afresh to confirm a regression; else all uses are counted."""
+    uses = schema.uses.c
+    told = uses.benchmark_id, func.count(), func.max(uses.used_at)
+    with open_store(store_url) as store:
+        filling, used = Filling(store, seed=1), {}
+        store.put_judgments([filling.one() for _ in range(100)])
+        for _ in range(8):
+            filling.step()
+            with store.snapshot() as connection:
+                counted = select(*told).where(uses.repeat != AFRESH).group_by(uses.benchmark_id)
+                used = {at: (n, last) for at, n, last in columns.used(connection)}
+                if connection.dialect.name == "sqlite":
+                    assert used == {at: (n, last) for at, n, last in connection.execute(counted)}
+        store.start_run(replace(manifest("third"), configuration={"confirms": ["bench@1 J m0 m1"]}))
+        with store.snapshot() as connection:
+            assert columns.used(connection) == []
+            every = connection.execute(select(func.count()).select_from(schema.uses)).scalar_one()
+        assert sum(one.used for one in store.verdicts_used().values()) == every
+        assert every > sum(n for n, _ in used.values()) > 0 or not used
 
 
 @pytest.mark.usefixtures("small")
