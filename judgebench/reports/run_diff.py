@@ -22,7 +22,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from judgebench.columns import coded, grouped, marked, paired, select_rows, values_in
+from judgebench.columns import coded, counted, grouped, marked, paired, select_rows
 from judgebench.metrics.accuracy import of_rate
 from judgebench.metrics.board_kinds import BoardKind, by_board
 from judgebench.metrics.intervals import Intervals
@@ -32,7 +32,7 @@ from judgebench.metrics.registry import metric
 from judgebench.metrics.scores import with_parts
 from judgebench.metrics.verdict_table import verdict_values
 from judgebench.metrics.win_rate import NEAR, WEIGHTED, outcome
-from judgebench.plain_text import counted
+from judgebench.plain_text import counted as counted_words
 from judgebench.records import CONFIDENCES, HUMAN, Estimate, Item, RunManifest
 from judgebench.reports.board_data import IMPORTED, balance_of, figures, groups_of
 from judgebench.reports.boards import BenchmarkRef, Columns, benchmark_ref, where
@@ -112,7 +112,7 @@ class Side:
 
     def served(self, judge_id: str) -> set[str]:
         """The models that served a judge's replies."""
-        said = values_in(paired(self.verdicts["judge_id"], self.verdicts["served_model"]))
+        said = counted(self.verdicts["judge_id"], self.verdicts["served_model"])
         return {served for judge, served in said if judge == judge_id and served}
 
 
@@ -504,7 +504,7 @@ class RunDiff(Report):
 
     def _moved(self) -> list[Table]:
         left = (
-            f"{counted(self.left_out, 'verdict')} on how sure models are of their answers are not "
+            f"{counted_words(self.left_out, 'verdict')} on how sure models are of their answers are not "
             "compared here; `judgebench confidence` reports them"
         )
         rest = [left] if self.left_out else []
@@ -519,7 +519,7 @@ class RunDiff(Report):
             return [Table(title="what moved", columns=[], rows=[], notes=[said])]
         if not any(moved.anything for moved in self.moved):
             n = sum(moved.flips.verdicts for moved in self.moved)
-            said = f"nothing moved: {counted(n, 'verdict')} and the answers under them are the same"
+            said = f"nothing moved: {counted_words(n, 'verdict')} and the answers under them are the same"
             return [Table(title="what moved", columns=[], rows=[], notes=[said, *rest])]
         boards = grouped((moved.board, moved) for moved in self.moved)
         last = next(reversed(boards))
@@ -607,7 +607,7 @@ def _notes(rows: Sequence[ModelChange]) -> Iterator[str]:
     for both, first, second in sorted({row.items for row in rows}):
         if first or second:
             yield (
-                f"{counted(both, 'item')} are in both runs, {first:,} in A alone and {second:,} in "
+                f"{counted_words(both, 'item')} are in both runs, {first:,} in A alone and {second:,} in "
                 "B alone"
             )
     undefined = {row.difference.undefined: row for row in rows if row.difference.undefined}
@@ -838,8 +838,7 @@ def _by_who(columns: Columns) -> dict[tuple[str, str], Columns]:
     """The rows of each judge and model, by their ids."""
     both = paired(columns["judge_id"], columns["model_id"])
     return {
-        who: select_rows(columns, np.flatnonzero(marked(both, who.__eq__)))
-        for who in values_in(both)
+        who: select_rows(columns, np.flatnonzero(marked(both, who.__eq__))) for who in counted(both)
     }
 
 
