@@ -32,7 +32,7 @@ from judgebench.metrics.registry import metric
 from judgebench.metrics.scores import with_parts
 from judgebench.metrics.verdict_table import verdict_values
 from judgebench.metrics.win_rate import NEAR, WEIGHTED, outcome
-from judgebench.plain_text import counted as counted_words
+from judgebench.plain_text import counted as in_words
 from judgebench.records import CONFIDENCES, HUMAN, Estimate, Item, RunManifest
 from judgebench.reports.board_data import IMPORTED, balance_of, figures, groups_of
 from judgebench.reports.boards import BenchmarkRef, Columns, benchmark_ref, where
@@ -504,7 +504,7 @@ class RunDiff(Report):
 
     def _moved(self) -> list[Table]:
         left = (
-            f"{counted_words(self.left_out, 'verdict')} on how sure models are of their answers are not "
+            f"{in_words(self.left_out, 'verdict')} on how sure models are of their answers are not "
             "compared here; `judgebench confidence` reports them"
         )
         rest = [left] if self.left_out else []
@@ -519,7 +519,9 @@ class RunDiff(Report):
             return [Table(title="what moved", columns=[], rows=[], notes=[said])]
         if not any(moved.anything for moved in self.moved):
             n = sum(moved.flips.verdicts for moved in self.moved)
-            said = f"nothing moved: {counted_words(n, 'verdict')} and the answers under them are the same"
+            said = (
+                f"nothing moved: {in_words(n, 'verdict')} and the answers under them are the same"
+            )
             return [Table(title="what moved", columns=[], rows=[], notes=[said, *rest])]
         boards = grouped((moved.board, moved) for moved in self.moved)
         last = next(reversed(boards))
@@ -607,7 +609,7 @@ def _notes(rows: Sequence[ModelChange]) -> Iterator[str]:
     for both, first, second in sorted({row.items for row in rows}):
         if first or second:
             yield (
-                f"{counted_words(both, 'item')} are in both runs, {first:,} in A alone and {second:,} in "
+                f"{in_words(both, 'item')} are in both runs, {first:,} in A alone and {second:,} in "
                 "B alone"
             )
     undefined = {row.difference.undefined: row for row in rows if row.difference.undefined}
