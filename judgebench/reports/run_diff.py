@@ -609,8 +609,8 @@ def _notes(rows: Sequence[ModelChange]) -> Iterator[str]:
     for both, first, second in sorted({row.items for row in rows}):
         if first or second:
             yield (
-                f"{in_words(both, 'item')} are in both runs, {first:,} in A alone and {second:,} in "
-                "B alone"
+                f"{in_words(both, 'item')} are in both runs, {first:,} in A alone and {second:,} "
+                "in B alone"
             )
     undefined = {row.difference.undefined: row for row in rows if row.difference.undefined}
     for reason, row in undefined.items():
