@@ -2429,6 +2429,7 @@ def judge(
     store: Results = None,
     progress: Progress | None = None,
     limits: Mapping[str, Any] | None = None,
+    batch: bool = False,
     on_forecast: Callable[[Sequence[PlanRow]], None] | None = None,
     **how: Unpack[JudgeOptions],
 ) -> Outcome:
@@ -2447,6 +2448,8 @@ def judge(
     judges
         Each as PROVIDER/MODEL, which is also its name; or a function, which is called with what its
         parameters name (``question``, ``answer``, ``answer_a``, …: docs/extending.md).
+    batch
+        As for `run`.
     how
         As `JudgeOptions` says.
 
@@ -2457,7 +2460,7 @@ def judge(
     InputError
         For a file of answers, a rubric or a prompt that cannot be used, naming row and field.
     """
-    work = _work_on(answers, judges, limits, **how)
+    work = _work_on(answers, judges, limits, batch=batch, **how)
     return _carried_out(work, store, progress, on_forecast)
 
 
@@ -2851,6 +2854,8 @@ def _work_on(
     answers: Files,
     judges: Sequence[str | Callable[..., Any]],
     limits: Mapping[str, Any] | None,
+    *,
+    batch: bool = False,
     **how: Unpack[JudgeOptions],
 ) -> ResolvedSuite:
     """What a suite would say of answers that exist, resolved."""
@@ -2882,6 +2887,9 @@ def _work_on(
         "limits": dict(limits or {}),
     }
     suite = config.check(config.Suite, written, "what is judged")
+    if batch:
+        suite = suite.in_batches()
+        written = config.as_asked(written, {}, suite)
     own = own_benchmark(suite.benchmarks[0], found.questions)
     items = tuple(own.data.items[: about.get("limit")])
     given = ResolvedBenchmark(

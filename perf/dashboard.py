@@ -35,6 +35,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from judgebench.keys import content_key
 from judgebench.providers.server import free_port
 from judgebench.records import (

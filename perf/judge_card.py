@@ -36,6 +36,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from judgebench.reports.judge_card import family_of
 from judgebench.stats.agreement import (
     cohen_kappa_of,

@@ -36,6 +36,8 @@ from typing import Any
 
 from sqlalchemy import text
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from judgebench.records import Item, JudgeSpec, ModelSpec, RunManifest
 from judgebench.store import columns, open_store
 from judgebench.store.opening import located

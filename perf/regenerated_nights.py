@@ -33,6 +33,8 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from judgebench.reports.gate import overall
 from judgebench.reports.gate_policy import read_policy
 from judgebench.stats.paired_tests import paired_test

@@ -26,6 +26,8 @@ from statistics import median
 
 import sqlalchemy as sa
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from judgebench.keys import content_key, request_key
 from judgebench.records import (
     ChatRequest,

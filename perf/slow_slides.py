@@ -24,12 +24,16 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from judgebench.stats.gate_rule import decide
 from judgebench.stats.slide import ALPHA, Drops, slide, standardised

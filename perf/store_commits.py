@@ -13,11 +13,14 @@ import asyncio
 import hashlib
 import multiprocessing
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from judgebench.protocols import Paid
 from judgebench.records import (

@@ -28,14 +28,18 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from judgebench.stats.unchanged import even_chance, margin_to_pass, passes_unchanged, spread_again
 

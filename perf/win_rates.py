@@ -37,6 +37,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.win_rate import win_rates
 from judgebench.stats.length_control import Anchors, LengthControl, compat, exact, replicates

@@ -142,6 +142,9 @@ class _Judge(click.Command):
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @_prompt_options
 @_limit(help="Only the first N questions.")
+@click.option(
+    "--batch", is_flag=True, help="Ask in batches where a provider takes them, and end with 75."
+)
 @click.option("--quiet", is_flag=True, help="Print no board at the end, only the last line.")
 @limit_options
 @report_options
@@ -169,7 +172,8 @@ def command(
     Answers, replies and verdicts are stored as those of any run: again, only what is missing is
     asked, and `judgebench leaderboard`, `compare`, `gate` and the dashboard know them by the name
     of --benchmark, whose version is the hash of the questions. Keys come from OPENAI_API_KEY and
-    ANTHROPIC_API_KEY. Panels and other ways of judging take a suite.
+    ANTHROPIC_API_KEY. Panels and other ways of judging take a suite. With --batch questions are
+    handed over; once `judgebench batches collect` has the replies, the same again reads them.
 
     `judgebench judge try` shows what would be asked, and what is read from the replies;
     `judgebench judge replace OLD NEW` has another judge judge every baseline.

@@ -25,6 +25,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import accumulate, groupby
 from typing import Any
 
@@ -227,7 +228,7 @@ class Detector:
     flag: str
     words: frozenset[str]
     signs: frozenset[str]
-    pattern: re.Pattern[str]
+    pattern: str
 
     def finds(self, lowered: str, there: Set[str]) -> bool:
         """Whether the pattern is near one of the words and signs of a text."""
@@ -237,12 +238,17 @@ class Detector:
         return any(self._finds_near(word, lowered) for word in its)
 
     def _finds_near(self, word: str, lowered: str) -> bool:
-        at = lowered.find(word)
+        at, pattern = lowered.find(word), _compiled(self.pattern)
         while at >= 0:
-            if self.pattern.search(lowered, max(0, at - _BEFORE), at + _STEP + _AFTER):
+            if pattern.search(lowered, max(0, at - _BEFORE), at + _STEP + _AFTER):
                 return True
             at = lowered.find(word, at + _STEP)
         return False
+
+
+@cache  # to compile all of them takes longer than most boards to be imported
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.MULTILINE)
 
 
 _JUDGE = (
@@ -361,7 +367,7 @@ _DETECTORS = tuple(
         flag,
         frozenset(words.split()),
         frozenset(signs.split()),
-        re.compile("|".join(patterns), re.MULTILINE),
+        "|".join(patterns),
     )
     for flag, words, signs, *patterns in _SOUGHT
 )

@@ -27,7 +27,6 @@ from itertools import product
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.polynomial.chebyshev import chebvander
 from numpy.typing import ArrayLike, NDArray
 
 from judgebench.stats.resample import side_by_side
@@ -691,9 +690,19 @@ class _Smooth:
 
     def __call__(self, at: Floats) -> Floats:
         x = (at - self.middle) / self.half
-        first, second = (chebvander(x[:, n], self.degree) for n in (0, 1))
+        first, second = (_chebyshev(x[:, n], self.degree) for n in (0, 1))
         by_first = np.tensordot(first, self.weight, axes=1)
         return np.asarray(np.einsum("rj,rjk->rk", second, by_first))
+
+
+def _chebyshev(x: Floats, degree: int) -> Floats:
+    """Chebyshev's polynomials to a degree of at least 1; as `numpy.polynomial`, which is not loaded
+    for it."""
+    found = np.ones((degree + 1, len(x)))
+    found[1] = x
+    for n in range(2, degree + 1):
+        found[n] = found[n - 1] * (2.0 * x) - found[n - 2]
+    return found.T
 
 
 def _descend(loss: _Loss, weights: Floats, penalty: float, limit: float) -> tuple[Floats, bool]:

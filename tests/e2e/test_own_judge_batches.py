@@ -213,3 +213,37 @@ def test_a_batch_that_is_called_off_keeps_what_was_answered_and_the_rest_is_aske
     assert collect(tmp_path).code == 0
     assert typed("run", path, "--quiet").code == 0
     assert verdicts(tmp_path) == at_once
+
+
+def test_files_of_answers_are_judged_in_batches(
+    tmp_path: Path, provider: str, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``judge --batch``: handed over, collected, and read by the same command again."""
+    monkeypatch.setenv(f"{provider.upper()}_API_KEY", KEY)
+    monkeypatch.setenv(f"{provider.upper()}_BASE_URL", server.url)
+    answers, prompt = tmp_path / "answers.jsonl", tmp_path / "grade.md"
+    prompt.write_text(FILES["grade.md"], encoding="utf-8")
+    rows = [
+        {"prompt": f"Question {n}?", "model": "m", "text": ("The Danube.", "No idea.")[n % 2]}
+        for n in range(4)
+    ]
+    answers.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    words = [
+        *("judge", answers, "--judge", f"{provider}/{MODELS[provider]}"),
+        *("--prompt", prompt, "--read", "regex: Grade: (right|wrong)", "--quiet"),
+        *("--labels", "right: correct, wrong: incorrect", "--store", f"sqlite:///{tmp_path}/s.db"),
+    ]
+    handed = typed(*words, "--batch")
+    assert handed.code == 75, handed.err
+    assert "4 questions in batches" in handed.err
+    assert lines(server) == 4
+    server.end(lambda n, line: server.answered(line, judged(of_line(line))))
+    assert collect(tmp_path).code == 0
+    read = typed(*words, "--batch")
+    assert read.code == 0, read.err
+    assert "0 judge calls made" in read.err
+    with open_store(f"sqlite:///{tmp_path}/s.db", read_only=True) as store:
+        assert [*store.verdicts("answers")["label"]] == ["correct", "incorrect"] * 2
+        judge = store.runs()[0].configuration["judges"][0]
+    assert judge["batch"] is True
+    assert lines(server) == 4

@@ -53,6 +53,10 @@ def test_every_page_of_the_docs_can_be_reached_from_the_readme() -> None:
     linked = {target.partition("#")[0] for target in LINK.findall(README)}
     pages = {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")}
     assert pages <= linked
+    table = README.partition("## Where to go on")[2].partition("|---|---|\n")[2]
+    groups = re.split(r"\| \*\*.*\*\* \| \|\n", table.partition("\n\n")[0])
+    assert groups[0] == "", "a row stands before the first group"
+    assert all(1 < len(group.splitlines()) <= 8 for group in groups[1:])
 
 
 def test_the_page_about_python_lists_every_function() -> None:

@@ -1,15 +1,49 @@
-"""The counts of `perf/size.py` and `perf/walk.py`, and the longest function that is allowed."""
+"""The scripts of `perf/`: each starts; the counts of `size.py` and `walk.py`.
+
+And the longest function that is allowed.
+"""
 
 from __future__ import annotations
 
 import ast
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 from perf import size, walk
 from tests.table import over_rows
+
+IMPORTED = """
+import runpy, sys
+from pathlib import Path
+sys.path[:] = [one for one in sys.path if one and not (Path(one) / "perf").is_dir()]
+for script in sys.argv[1:]:
+    before, sys.path[:0] = [*sys.path], [str(Path(script).parent)]
+    runpy.run_path(script, run_name="imported")
+    sys.path[:] = before
+    for name in [one for one in sys.modules if one.partition(".")[0] in ("perf", "tests")]:
+        del sys.modules[name]
+"""
+
+
+def test_every_script_finds_what_it_imports(tmp_path: Path) -> None:
+    """As ``python perf/NAME.py`` does beside a judgebench that is installed elsewhere."""
+    scripts = sorted((size.ROOT / "perf").glob("*.py"))
+    assert len(scripts) > 50
+    (tmp_path / "judgebench").symlink_to(size.ROOT / "judgebench")
+    begun = [sys.executable, "-P", "-c", IMPORTED, *map(str, scripts)]
+    done = subprocess.run(
+        begun, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(tmp_path)}
+    )
+    assert done.returncode == 0, done.stderr
+    for script in scripts:
+        text = script.read_text(encoding="utf-8")
+        if re.search(r"^ *(from|import) (perf|tests)\b", text, re.M):
+            assert "sys.path.insert(0, str(" in text, script.name
+
 
 MODULE = '''
 """Of a module."""

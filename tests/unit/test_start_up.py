@@ -77,6 +77,20 @@ def test_a_board_loads_nothing_of_what_runs_suites() -> None:
     assert "sqlalchemy.dialects.postgresql" not in loaded
 
 
+def test_length_control_loads_little_and_compiles_nothing() -> None:
+    code = (
+        "import sys\n"
+        "from judgebench.judges import flags\n"
+        "import judgebench.reports.length_calibrations\n"
+        "print(flags._compiled.cache_info().currsize, ' '.join(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    compiled, *loaded = done.stdout.split()
+    assert "judgebench.stats.length_control" in loaded
+    assert "numpy.polynomial" not in loaded
+    assert compiled == "0"
+
+
 def test_a_run_loads_nothing_that_few_runs_need() -> None:
     code = (
         "import sys, judgebench.api, judgebench.execution.execute, judgebench.reports.run_boards\n"
