@@ -545,9 +545,10 @@ def respond(
         raise click.UsageError("--shard is a part of what SUITE asks: name one")
     if suite is None and len(models) != 1:
         raise click.UsageError("name a suite, or one --model and what it answers: --tasks")
-    url = api.store_url(None if suite is None else load_suite(suite), store)
-    if suite is not None:
-        act: Act = partial(api.run, suite, models=models, limit=limit, shard=shard, unjudged=True)
+    loaded = None if suite is None else load_suite(suite)
+    url = api.store_url(loaded, store)
+    if loaded is not None:
+        act: Act = partial(api.run, loaded, models=models, limit=limit, shard=shard, unjudged=True)
     else:
         act = partial(api.respond, models[0], benchmark=benchmark, limit=limit, **alone)
     code = carry_out(act, url, given, suite=suite)

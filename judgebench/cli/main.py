@@ -130,7 +130,7 @@ class _Commands(Commands):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
-            return None
+            return super().get_command(ctx, cmd_name)
         module = importlib.import_module(f"judgebench.cli.{MODULE_OF.get(cmd_name, cmd_name)}")
         command = getattr(module, cmd_name.replace("-", "_"), None) or module.command
         assert isinstance(command, click.Command)

@@ -177,7 +177,7 @@ def command(suite: Path, store: str | None, quiet: bool, gate: Path | None, **gi
     if on is not None and on.slurm is not None and gate is None and given["shard"] is None:
         return hand_over(suite, store, given, quiet=quiet)
     if gate is None:
-        act: Act = partial(judgebench.run, suite)
+        act: Act = partial(judgebench.run, loaded)
         return carry_out(act, url, given, quiet=quiet, suite=suite)
     if any(given.pop(option) for option in ASKS_MORE):
         raise click.UsageError("--confirm asks afresh and nothing else: leave the others out")

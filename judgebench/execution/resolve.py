@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path, PurePath
@@ -291,7 +292,8 @@ def resolve(
     """
     to = narrowing or Narrowing()
     whole, suite = suite, suite if to == Narrowing() else suite.narrowed(to)
-    with metrics_worker():
+    tasks = any(one.lm_eval_task is not None for one in suite.benchmarks)
+    with metrics_worker() if tasks else nullcontext():
         asked = (
             (given,)
             if given
@@ -552,7 +554,8 @@ def assign(
             options, prompt = own_prompt_of(config)
             prompts = {OWN: prompt}
         if kind == "python" and isinstance(named := options.get("function"), str):
-            registry.function(named, "judges", beside=suite.source.folder)
+            path = suite.source.path
+            registry.function(named, "judges", beside=path and path.parent)
         if kind in LABELLING:  # others say themselves what their labels are
             content = {**content, "labels": asked.benchmark.labels}
         settings = JudgeSettings(

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from judgebench.columns import grouped
 from judgebench.errors import UsageError
-from judgebench.metrics.constant_answers import AVG_LENGTH
 from judgebench.metrics.failed_rows import ONE_ORDER as ONE_ORDER
 from judgebench.metrics.failed_rows import why_missing
-from judgebench.metrics.measures import STANDARD_ERROR
+from judgebench.metrics.measures import AVG_LENGTH, STANDARD_ERROR
 from judgebench.metrics.registry import digits, heading, package_entries, sign_of
 from judgebench.metrics.registry import metric as entry
 from judgebench.metrics.scores import DIMENSION, GUESSED, SCORE

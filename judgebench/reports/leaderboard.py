@@ -19,9 +19,16 @@ from judgebench.config import LM_EVAL_GROUPS, Panel
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.accuracy import NO_ONE_NUMBER, accuracies
 from judgebench.metrics.board_kinds import BoardKind
-from judgebench.metrics.constant_answers import AVG_LENGTH, AVG_WORDS, answer_lengths
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.measures import Groups, by_turn, group_names, tags
+from judgebench.metrics.measures import (
+    AVG_LENGTH,
+    AVG_WORDS,
+    Groups,
+    answer_lengths,
+    by_turn,
+    group_names,
+    tags,
+)
 from judgebench.metrics.ranked_rows import Standing
 from judgebench.metrics.scores import NOT_APPLICABLE, scores
 from judgebench.metrics.style_controlled import (

@@ -24,7 +24,7 @@ from judgebench.benchmarks.description import OfficialPrompt, PublishedBoard
 from judgebench.benchmarks.folder import baseline_texts
 from judgebench.columns import grouped
 from judgebench.errors import UsageError, refuse_unknown
-from judgebench.metrics.constant_answers import AVG_LENGTH
+from judgebench.metrics.measures import AVG_LENGTH
 from judgebench.metrics.model_correlations import COEFFICIENTS, TITLES, correlations
 from judgebench.metrics.registry import heading
 from judgebench.metrics.registry import metric as entry

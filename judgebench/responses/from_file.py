@@ -56,18 +56,12 @@ def read_answer_rows(path: Path, layout: Layout = OURS) -> list[AnswerRow]:
     return list(_each_answer(path, layout))
 
 
-def turn_by_turn(row: Row) -> Iterator[Row]:
-    """The answers of a line of FastChat's or Arena-Hard's, each a row; another row as it is.
+def _turn_by_turn(row: Row) -> Iterator[Row]:
+    """The answers of a line of FastChat's, each a row.
 
     A turn may be a text, or a mapping with the text as ``content`` or ``answer``. One that is
     `FAILED` is a call that failed, no answer; nor is what was asked after it.
     """
-    if "messages" in row.values and "text" not in row.values:
-        yield from _last_message(row)
-        return
-    if "choices" not in row.values:
-        yield row
-        return
     about = {"item_id": row.values.get("question_id"), "model": row.values.get("model_id")}
     choices = row.values["choices"]
     for number, choice in enumerate(choices if isinstance(choices, list) else [choices]):
@@ -85,6 +79,10 @@ def turn_by_turn(row: Row) -> Iterator[Row]:
 
 
 def _last_message(row: Row) -> Iterator[Row]:
+    """The answer of a line of Arena-Hard's; a row that has its text is one of ours."""
+    if "text" in row.values:
+        yield row
+        return
     messages = row.values["messages"]
     last = messages[-1] if isinstance(messages, list) and messages else None
     said = last.get("content") if isinstance(last, Mapping) else None
@@ -96,17 +94,21 @@ def _last_message(row: Row) -> Iterator[Row]:
         yield Row(row.where, {**about, "text": said})
 
 
+_OF_OTHERS = {"messages": _last_message, "choices": _turn_by_turn}
+"""Columns by which a line of another's file is known, and the answers in it."""
+
+
 def _each_answer(path: Path, layout: Layout = OURS) -> Iterator[AnswerRow]:
-    for row in each_row(path, ["item_id", "text"], layout=layout, spread=turn_by_turn):
+    for row in each_row(path, ["item_id", "text"], layout=layout, spread=_OF_OTHERS):
         yield AnswerRow(
             row=row,
             item_id=row.text("item_id"),
             text=row.long_text("text"),
             sample=row.whole("sample"),
             turn=row.whole("turn"),
-            benchmark=row.optional_text("benchmark"),
-            version=row.optional_text("version"),
-            model=row.optional_text("model"),
+            benchmark=row.text("benchmark", None),
+            version=row.text("version", None),
+            model=row.text("model", None),
         )
 
 

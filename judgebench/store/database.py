@@ -24,8 +24,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.util import LRUCache
 
-from judgebench.errors import StoreBusyError, StoreError
-from judgebench.protocols import MAY_WAIT, Waiting
+from judgebench.errors import MAY_WAIT, StoreBusyError, StoreError
+from judgebench.protocols import Waiting
 from judgebench.store.schema import identity, metadata
 
 _T = TypeVar("_T")
@@ -356,7 +356,7 @@ class Prepared:
         # By name takes twice as long.
         known = self._known.get(("sqlite", tuple(columns), "in order"))
         sql, constants, order = known or self._sql(connection, tuple(columns), "in order")
-        given = {**{name: repeat(value) for name, value in constants.items()}, **columns}
+        given = {**constants, **columns}
         driver: Any = connection.connection.dbapi_connection
         with closing(driver.cursor()) as cursor:
             cursor.executemany(sql, zip(*(given[name] for name in order), strict=False))
@@ -431,6 +431,8 @@ class Prepared:
                 more = {n: compiled.binds[n].type.compile(compiled.dialect) for n in names}
                 sql = _by_columns(compiled, more)
             constants = {n: v for n, v in compiled.params.items() if n not in names}
+            if given == "in order":
+                constants = {n: repeat(v) for n, v in constants.items()}
             self._known[engine, names, given] = sql, constants, more
         return self._known[engine, names, given]
 

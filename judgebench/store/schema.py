@@ -470,9 +470,9 @@ _MODEL = "(SELECT n.name FROM model_names n WHERE n.model_id = {} ORDER BY n.new
 _JUDGE = "(SELECT n.name FROM judge_names n WHERE n.judge_id = {} ORDER BY n.newest DESC LIMIT 1)"
 
 
-def _verdicts(name: str, uses: str, more: str = "") -> str:
-    return f"""
-CREATE VIEW {name} AS
+VIEWS = {
+    "verdicts_v2": f"""
+CREATE VIEW verdicts_v2 AS
 SELECT b.name AS benchmark, b.version AS version, i.item_id AS item_id, i.category AS category,
        {_MODEL.format("u.model_id")} AS model, m.short AS model_id,
        {_MODEL.format("u.opponent_id")} AS opponent, o.short AS opponent_id,
@@ -486,11 +486,12 @@ SELECT b.name AS benchmark, b.version AS version, i.item_id AS item_id, i.catego
        l.name AS label,
        CASE WHEN j.kind = 0 AND u.shown = 2 THEN 1 - j.value ELSE j.value END AS value,
        j.p AS p, j.low AS low, j.high AS high, t.body AS reason, s.name AS served_model,
-       r.run_id AS run_id, j.at AS at{more}
+       r.run_id AS run_id, j.at AS at, u.repeat AS repeat, j.parts AS parts,
+       CASE WHEN g.kind IN ('human', 'imported') THEN NULL ELSE j.marks END AS marks
   FROM (SELECT uses.*, ROW_NUMBER() OVER (
                  PARTITION BY {", ".join(PLACE)}
                  ORDER BY used_at DESC, run_id DESC, judgment_id DESC) AS age
-          FROM {uses}) u
+          FROM uses) u
   JOIN judgments j ON j.id = u.judgment_id
   JOIN benchmarks b ON b.id = u.benchmark_id
   JOIN items i ON i.id = u.item_id
@@ -502,40 +503,17 @@ SELECT b.name AS benchmark, b.version AS version, i.item_id AS item_id, i.catego
   LEFT JOIN names s ON s.id = j.served_id
   LEFT JOIN texts t ON t.sha = j.reason_sha
  WHERE u.age = 1
-"""
-
-
-def _spent(name: str, counters: str) -> str:
-    return f"""
-CREATE VIEW {name} AS
-SELECT r.run_id AS run_id, b.name AS benchmark, b.version AS version,
-       {_MODEL.format("s.model_id")} AS model, m.short AS model_id,
-       {_JUDGE.format("s.judge_id")} AS judge, g.short AS judge_id,
-       CASE s.how WHEN 0 THEN 'live' WHEN 1 THEN 'batch' WHEN 2 THEN 'recorded'
-         WHEN 3 THEN 'retried' ELSE 'wasted' END AS how,
-       p.name AS provider, q.name AS requested_model,
-       {", ".join(f"s.{counter} AS {counter}" for counter in counters.split())}
-  FROM spend s
-  JOIN runs r ON r.id = s.run_id
-  JOIN benchmarks b ON b.id = s.benchmark_id
-  JOIN models m ON m.id = s.model_id
-  JOIN names p ON p.id = s.provider_id
-  JOIN names q ON q.id = s.requested_id
-  LEFT JOIN judges g ON g.id = s.judge_id
-"""
-
-
-VIEWS = {
+""",
     # Who reads the first version knows of no repeats: it goes on showing one row for each of its
     # places, what was said when the judge was asked first.
-    "verdicts_v1": _verdicts("verdicts_v1", "uses WHERE repeat = 0"),
-    "verdicts_v2": _verdicts(
-        "verdicts_v2",
-        "uses",
-        """,
-       u.repeat AS repeat, j.parts AS parts,
-       CASE WHEN g.kind IN ('human', 'imported') THEN NULL ELSE j.marks END AS marks""",
-    ),
+    "verdicts_v1": """
+CREATE VIEW verdicts_v1 AS
+SELECT benchmark, version, item_id, category, model, model_id, opponent, opponent_id, judge,
+       judge_id, judge_kind, official_prompt, "order", sample, turn, kind, label, value, p, low,
+       high, reason, served_model, run_id, at
+  FROM verdicts_v2
+ WHERE repeat = 0
+""",
     "responses_v1": f"""
 CREATE VIEW responses_v1 AS
 SELECT b.name AS benchmark, b.version AS version, i.item_id AS item_id, i.category AS category,
@@ -565,15 +543,32 @@ SELECT benchmark, version, judge, judge_id, model, model_id, opponent, opponent_
   FROM verdicts_v1
  GROUP BY benchmark, version, judge, judge_id, model, model_id, opponent, opponent_id, kind, label
 """,
-    "spend_v1": _spent(
-        "spend_v1",
-        "calls unpriced_calls prompt_tokens completion_tokens cached_tokens reasoning_tokens"
-        " cost_usd",
-    ),
-    "spend_v2": _spent(
-        "spend_v2",
-        "calls unpriced_calls prompt_tokens completion_tokens cached_tokens cache_write_tokens"
-        " reasoning_tokens cost_usd",
-    ),
+    "spend_v2": f"""
+CREATE VIEW spend_v2 AS
+SELECT r.run_id AS run_id, b.name AS benchmark, b.version AS version,
+       {_MODEL.format("s.model_id")} AS model, m.short AS model_id,
+       {_JUDGE.format("s.judge_id")} AS judge, g.short AS judge_id,
+       CASE s.how WHEN 0 THEN 'live' WHEN 1 THEN 'batch' WHEN 2 THEN 'recorded'
+         WHEN 3 THEN 'retried' ELSE 'wasted' END AS how,
+       p.name AS provider, q.name AS requested_model, s.calls AS calls,
+       s.unpriced_calls AS unpriced_calls, s.prompt_tokens AS prompt_tokens,
+       s.completion_tokens AS completion_tokens, s.cached_tokens AS cached_tokens,
+       s.cache_write_tokens AS cache_write_tokens, s.reasoning_tokens AS reasoning_tokens,
+       s.cost_usd AS cost_usd
+  FROM spend s
+  JOIN runs r ON r.id = s.run_id
+  JOIN benchmarks b ON b.id = s.benchmark_id
+  JOIN models m ON m.id = s.model_id
+  JOIN names p ON p.id = s.provider_id
+  JOIN names q ON q.id = s.requested_id
+  LEFT JOIN judges g ON g.id = s.judge_id
+""",
+    "spend_v1": """
+CREATE VIEW spend_v1 AS
+SELECT run_id, benchmark, version, model, model_id, judge, judge_id, how, provider,
+       requested_model, calls, unpriced_calls, prompt_tokens, completion_tokens, cached_tokens,
+       reasoning_tokens, cost_usd
+  FROM spend_v2
+""",
 }
 """In the order in which they can be made."""

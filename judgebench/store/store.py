@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import wraps
 from pathlib import Path
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
 
-from judgebench.errors import StoreBusyError, StoreError, StoreGoneError
+from judgebench.errors import MAY_WAIT, StoreBusyError, StoreError, StoreGoneError
 from judgebench.plain_text import counted
-from judgebench.protocols import MAY_WAIT, Paid
+from judgebench.protocols import Paid
 from judgebench.records import Item, Reply
 from judgebench.secret import secrets_of
 from judgebench.store import schema
@@ -85,7 +85,8 @@ class Store(Reading, Claims, AbstractContextManager["Store"]):
                 cache = Path(platformdirs.user_cache_dir("judgebench"))
                 place = cache / "journals" / database.store_id
             self._journal = Journal(place, database.store_id)
-            self._take_in(self._journal)
+            for path, left in self._journal.left():
+                self._take_in(path, left)
 
     @property
     def path(self) -> Path:
@@ -178,30 +179,29 @@ class Store(Reading, Claims, AbstractContextManager["Store"]):
         writer = self._writer
         return (0, 0) if writer is None else (len(writer.waiting), len(writer.paid()))
 
-    def _take_in(self, journal: Journal) -> None:
-        """What was paid for and could not be stored, by processes that have ended since.
+    def _take_in(self, path: Path, left: Sequence[Paid]) -> None:
+        """What a journal has that was paid for and could not be stored by a process that has ended.
 
-        Raises `StoreError` for a journal that cannot be read, or is another store's.
+        Raises `StoreError` for what cannot be stored now either.
         """
-        for path, left in journal.left():
-            once = {paid.key: paid for paid in left}.values()
-            try:
-                with self.transaction():  # nobody else stores one of them meanwhile
-                    new = [paid for paid in once if self.reply(paid.key) is None]
-                    for paid in new:
-                        self.put_reply(paid.key, paid.request, paid.reply, paid.spend)
-            except (StoreBusyError, StoreGoneError):
-                raise
-            except StoreError as error:
-                raise StoreError(
-                    f"what is in {path} cannot be stored: {error}; it was left as it is: move it "
-                    "away to go on without what is in it"
-                ) from error
-            print(
-                f"{counted(len(new), 'reply', 'replies')} that an earlier run had paid for "
-                f"{'is' if len(new) == 1 else 'are'} stored now, from {path}",
-                file=sys.stderr,
-            )
+        once = {paid.key: paid for paid in left}.values()
+        try:
+            with self.transaction():  # nobody else stores one of them meanwhile
+                new = [paid for paid in once if self.reply(paid.key) is None]
+                for paid in new:
+                    self.put_reply(paid.key, paid.request, paid.reply, paid.spend)
+        except (StoreBusyError, StoreGoneError):
+            raise
+        except StoreError as error:
+            raise StoreError(
+                f"what is in {path} cannot be stored: {error}; it was left as it is: move it "
+                "away to go on without what is in it"
+            ) from error
+        print(
+            f"{counted(len(new), 'reply', 'replies')} that an earlier run had paid for "
+            f"{'is' if len(new) == 1 else 'are'} stored now, from {path}",
+            file=sys.stderr,
+        )
 
     # values in ----------------------------------------------------------------------------------
 

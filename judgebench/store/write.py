@@ -50,8 +50,8 @@ from sqlalchemy import (
 )
 
 from judgebench import keys
-from judgebench.errors import InputError, StoreBusyError, StoreError, StoreGoneError
-from judgebench.protocols import MAY_WAIT, Paid, Waiting
+from judgebench.errors import MAY_WAIT, InputError, StoreBusyError, StoreError, StoreGoneError
+from judgebench.protocols import Paid, Waiting
 from judgebench.records import (
     AFRESH,
     Batch,

@@ -18,9 +18,8 @@ from judgebench.cli.main import run
 from judgebench.errors import UsageError
 from judgebench.judges.flags import constant_answer
 from judgebench.metrics.accuracy import accuracies
-from judgebench.metrics.constant_answers import constant_answers
 from judgebench.metrics.intervals import Intervals
-from judgebench.reports.answer_flags import Marks, marks_of_answers, suspicions
+from judgebench.reports.answer_flags import Marks, constant_answers, marks_of_answers, suspicions
 from judgebench.reports.board import Board
 from judgebench.reports.board_tables import EXCLUDED, Leaderboard, overview
 from judgebench.reports.compare import comparison

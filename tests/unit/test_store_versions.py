@@ -295,7 +295,8 @@ def test_there_is_a_store_of_this_release() -> None:
 def as_the_fifth(path: Path) -> None:
     """Take from a store what came with the sixth schema."""
     connection = sqlite3.connect(path)
-    connection.execute("DROP VIEW spend_v2")
+    for view in ("spend_v1", "spend_v2"):
+        connection.execute(f"DROP VIEW {view}")
     for table in ("spend", "replies", "responses"):
         connection.execute(f"ALTER TABLE {table} DROP COLUMN cache_write_tokens")
     connection.execute("UPDATE alembic_version SET version_num = '0005'")

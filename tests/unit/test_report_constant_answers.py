@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given as drawn
 from hypothesis import strategies as st
 
-from judgebench.metrics.constant_answers import constant_answers, may_be_constant
+from judgebench.reports.answer_flags import constant_answers, may_be_constant
 
 ROOT = Path(__file__).resolve().parents[2]
 MINI = ROOT / "tasks" / "trivia_judging_mini" / "answers.jsonl"
