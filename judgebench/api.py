@@ -3087,6 +3087,8 @@ def _take_in_labels(work: ResolvedSuite, store: Store) -> list[str]:
     The files were read before anybody was asked. What is wrong with one by now, or with what it is
     about, is returned: it is no fault of the run, whose boards are without these labels.
     """
+    if not work.labels:
+        return []
     from judgebench.exchange.tables import import_labels as take_in_labels
 
     faults = []
