@@ -1034,12 +1034,14 @@ def _board_of(
     """The ids of the judge and of the opponent of the one board with a verdict on some models."""
     found: dict[tuple[str, str | None], str] = {}
     known: dict[str, str] = {}
+    called = set[str]()
     for one in store.boards_met():
         if (one.benchmark, one.version) != (which.name, which.version) or one.model.id not in about:
             continue
         its, against = one.judge, one.opponent
         title = its.name if against is None else f"{its.name} against {against.name}"
         known[its.id] = its.name
+        called |= {its.id, *its.names}
         theirs = ("",) if against is None else (against.id, *against.names)
         if judge in (None, its.id, *its.names) and opponent in (None, *theirs):
             found[its.id, None if against is None else against.id] = title
@@ -1048,11 +1050,9 @@ def _board_of(
     if not known:
         raise UsageError(f"{which}: no judge has judged {next(iter(about.values()))}")
     if not found:
-        said = (
-            unknown_name("judge", judge, known.values())
-            if judge
-            else f"no board against {opponent!r}"
-        )
+        said = f"no board{f' of {judge}' if judge else ''} against {opponent!r}"
+        if judge and judge not in called:
+            said = unknown_name("judge", judge, known.values())
         raise UsageError(f"{which}: {said}")
     raise UsageError(
         f"{which} has several boards: {', '.join(found.values())}; name the judge (--judge)"
