@@ -23,7 +23,7 @@ import streamlit as st
 from open_store import opened
 
 from judgebench import explore
-from judgebench.errors import ConfigError, InputError, JudgebenchError
+from judgebench.errors import ConfigError, InputError, JudgebenchError, at_most
 from judgebench.labels import (
     LONGEST_NAME,
     TAKEN_BACK,
@@ -43,7 +43,6 @@ from judgebench.labels import (
     queue,
     rater_name,
 )
-from judgebench.protocols import at_most
 from judgebench.records import Verdict, VerdictSlot
 from judgebench.store import Store, open_store
 

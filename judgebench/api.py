@@ -10,7 +10,7 @@ import os
 import re
 import shlex
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from numbers import Real
 from pathlib import Path
@@ -36,12 +36,13 @@ from judgebench.errors import (
     StoreBusyError,
     StoreError,
     UsageError,
+    at_once,
     refuse_unknown,
     unknown_name,
 )
 from judgebench.plain_text import dollars
 from judgebench.progress import shown
-from judgebench.protocols import NoProgress, Progress, at_once
+from judgebench.protocols import NoProgress, Progress
 from judgebench.store import Store
 from judgebench.store import open_store as open_live_store
 from judgebench.workers.process import metrics_worker
@@ -2106,9 +2107,8 @@ def _listed(**named: str | Iterable[str] | None) -> list[str]:
     return [name for name in names if name is not None]
 
 
-@metrics_worker()  # what a suite's tasks of lm-eval are, and what they say of answers
 def run(
-    suite: Path | str,
+    suite: Path | str | config.Suite,
     *,
     store: Results = None,
     progress: Progress | None = None,
@@ -2165,40 +2165,45 @@ def run(
     from judgebench.execution.execute import evaluate
     from judgebench.execution.recheck import recheck_of_today
 
-    path, narrowing = Path(suite), _narrowing(models, judges, limit, shard)
-    work = _resolved(
-        path,
-        limits=limits,
-        batch=batch,
-        narrowing=narrowing,
-        unjudged=unjudged,
-        executor=executor,
-        stop_when_decided=stop_when_decided,
-    )
-    if work.suite.executor is not None and work.suite.executor.slurm is not None:
-        raise UsageError(
-            f"{path} is for Slurm: judgebench.api.submit(…) hands it over, as `judgebench run` "
-            "does; executor='local' works on all of it here, and shard='3/16' on a part"
+    narrowing = _narrowing(models, judges, limit, shard)
+    suite = suite if isinstance(suite, config.Suite) else config.load_suite(Path(suite))
+    with ExitStack() as held:
+        if any(one.lm_eval_task is not None for one in suite.benchmarks):
+            held.enter_context(metrics_worker())  # what tasks are, and what they say of answers
+        work = _resolved(
+            suite,
+            limits=limits,
+            batch=batch,
+            narrowing=narrowing,
+            unjudged=unjudged,
+            executor=executor,
+            stop_when_decided=stop_when_decided,
         )
-    _check_labels(work)
-    occasion = recheck_of_today() if refresh_anchors else None
-    narrowed = {
-        "limit": narrowing.limit,
-        "models": list(narrowing.models),
-        "judges": list(narrowing.judges),
-        "shard": narrowing.shard and str(narrowing.shard),
-    }
-    more = {
-        "refresh_anchors": occasion,
-        "stack_anchors": stack_anchors,
-        "narrowed": {name: its for name, its in narrowed.items() if its},
-        "unjudged": unjudged,
-        "stop_when_decided": stop_when_decided,
-        "on_executor": executor,
-    }
-    more = {name: said for name, said in more.items() if said}
-    work = replace(work, written={**work.written, **more})
-    with _under_way(work, store, progress, on_forecast, again, path, occasion) as its:
+        if work.suite.executor is not None and work.suite.executor.slurm is not None:
+            raise UsageError(
+                f"{suite.source.path} is for Slurm: judgebench.api.submit(…) hands it over, as "
+                "`judgebench run` does; executor='local' works on all of it here, and "
+                "shard='3/16' on a part"
+            )
+        _check_labels(work)
+        occasion = recheck_of_today() if refresh_anchors else None
+        narrowed = {
+            "limit": narrowing.limit,
+            "models": list(narrowing.models),
+            "judges": list(narrowing.judges),
+            "shard": narrowing.shard and str(narrowing.shard),
+        }
+        more = {
+            "refresh_anchors": occasion,
+            "stack_anchors": stack_anchors,
+            "narrowed": {name: its for name, its in narrowed.items() if its},
+            "unjudged": unjudged,
+            "stop_when_decided": stop_when_decided,
+            "on_executor": executor,
+        }
+        more = {name: said for name, said in more.items() if said}
+        work = replace(work, written={**work.written, **more})
+        its = held.enter_context(_under_way(work, store, progress, on_forecast, again, occasion))
         try:
             outcome = evaluate(
                 its.work,
@@ -2352,8 +2357,7 @@ def _under_way(
     store: Results,
     progress: Progress | None,
     on_forecast: Callable[[Sequence[PlanRow]], None] | None = None,
-    again: Collection[str] = (),
-    path: Path | None = None,
+    again: Collection[str] | None = None,
     occasion: str | None = None,
 ) -> Iterator[_UnderWay]:
     """What asks somebody: its store, and providers that can be asked, whose cost is foretold."""
@@ -2364,8 +2368,9 @@ def _under_way(
 
     if again:
         refuse_again(work, again)
+    path = None if again is None else work.suite.source.path  # of a run
     with open_live_store(store_url(work.suite, store)) as opened:
-        if path is not None:
+        if again is not None:
             work = with_rechecks(work, opened.runs(), again)
         pool = ProviderPool(work.suite, opened)
 
@@ -2382,7 +2387,7 @@ def _under_way(
             missed = check_extras(work.suite, planned)
         if on_forecast is not None and any(price is None or not price.is_free for price in prices):
             on_forecast(planned())
-        with shown(progress) as told:
+        with shown() if progress is None else nullcontext(progress) as told:
             for line in missed:
                 told.say(f"warning: {line}")
             yield _UnderWay(work, opened, pool, told)
@@ -3008,7 +3013,7 @@ def confirm(
 
 
 def _resolved(
-    path: Path,
+    given: Path | str | config.Suite,
     *,
     limits: Mapping[str, Any] | None = None,
     batch: bool = False,
@@ -3020,7 +3025,8 @@ def _resolved(
     """A suite with all that it names, or what is wrong with it; nothing is written."""
     from judgebench.execution.resolve import resolve
 
-    suite = config.load_suite(path)
+    suite = given if isinstance(given, config.Suite) else config.load_suite(Path(given))
+    path, written = suite.source.path or Path(suite.name), suite.source.written
     if limits:
         changed = {**suite.limits.model_dump(), **limits}
         suite = suite.model_copy(update={"limits": config.check(config.Limits, changed, "limits")})
@@ -3037,7 +3043,6 @@ def _resolved(
     with _named(path):
         registry.include_of_suite(suite.include_path)
         work = resolve(suite, narrowing)
-    written = suite.source.written
     if limits or batch:
         written = config.as_asked(written, limits or {}, work.suite if batch else None)
     return replace(work, written=written)
@@ -3082,6 +3087,8 @@ def _take_in_labels(work: ResolvedSuite, store: Store) -> list[str]:
     The files were read before anybody was asked. What is wrong with one by now, or with what it is
     about, is returned: it is no fault of the run, whose boards are without these labels.
     """
+    if not work.labels:
+        return []
     from judgebench.exchange.tables import import_labels as take_in_labels
 
     faults = []
@@ -3136,7 +3143,7 @@ def plan(
 
     asked = _policy(policy)
     narrowing = _narrowing(models, judges, limit, shard)
-    work = _resolved(Path(suite), batch=batch, narrowing=narrowing)
+    work = _resolved(suite, batch=batch, narrowing=narrowing)
     refuse_again(work, again)
     needed, placements = tuple(needs(work)), list[str]()
     with suppress(ConfigError):  # which `needs` has said

@@ -870,7 +870,7 @@ class BenchmarkConfig(Ruled):
         }
         if isinstance(self.panel, list) and len(self.panel) < 2:
             return faults | {"a panel is of two judges or more": True}
-        for name in [] if self.jury is None else self.jury.judges:
+        for name in self.panel.judges if isinstance(self.panel, Panel) else self.panel or ():
             if name not in self.judges:
                 faults |= {f"panel: {unknown_name('judge', name, self.judges)}": True}
         return faults
@@ -1055,15 +1055,15 @@ class Narrowing:
 class Source:
     """The file of a suite.
 
-    folder
-        Where it is.
+    path
+        Where it is; None for a suite that is in none.
     written
         What stands in it, ``${NAME}`` not filled in.
     notes
         What its author should change before it is no longer understood.
     """
 
-    folder: Path | None = None
+    path: Path | None = None
     written: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -1236,7 +1236,7 @@ def load_suite(path: Path, *, environment: Mapping[str, str] | None = None) -> S
             f"{path}: {elsewhere[0]}{more} found from the working directory: paths are those "
             f"beside the suite, so write {here}; the next release looks there only",
         )
-    suite._source = Source(folder=path.absolute().parent, written=written.data, notes=notes)
+    suite._source = Source(path=path, written=written.data, notes=notes)
     return suite
 
 

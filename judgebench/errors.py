@@ -1,4 +1,4 @@
-"""What can go wrong, named by the boundary where it happened.
+"""What can go wrong, named by the boundary where it happened; and how long a write waits before.
 
 Every error tells its reader what to do. Its exit code is the one a shell sees.
 """
@@ -6,7 +6,11 @@ Every error tells its reader what to do. Its exit code is the one a shell sees.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Collection, Iterable, Mapping
+import math
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
 
 from judgebench.records import FailureKind, Usage
 
@@ -127,6 +131,30 @@ class CallError(JudgebenchError):
         self.retry_after_s = retry_after_s
         self.status = status
         self.attempts = attempts
+
+
+MAY_WAIT: ContextVar[float] = ContextVar("may_wait", default=math.inf)
+"""For how many seconds a write may wait for others to be done; then it raises `StoreBusyError`."""
+
+
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Writes to a store inside wait for others no longer than so.
+
+    Raises
+    ------
+    StoreBusyError
+        Where somebody else is writing for longer. Nothing was written.
+    """
+    token = MAY_WAIT.set(seconds)
+    try:
+        yield
+    finally:
+        MAY_WAIT.reset(token)
+
+
+at_once = partial(at_most, 0.0)
+"""As `at_most`, not at all: for an event loop, which waits itself."""
 
 
 def nearest(name: str, known: Iterable[str], *, n: int = 1) -> list[str]:

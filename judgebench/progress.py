@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
-from contextlib import contextmanager
+from collections import Counter
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Self, TextIO
 
 import click
 
 from judgebench.plain_text import dollars, printable
-from judgebench.protocols import Counted, Meter, NoProgress, Progress
+from judgebench.protocols import Meter, NoProgress, Progress
 from judgebench.secret import masked
 
 if TYPE_CHECKING:
@@ -62,11 +65,66 @@ def _short(count: int) -> str:
     return f"{count / 1e3:.0f} k" if count < 1_000_000 else f"{count / 1e6:.1f} M"
 
 
-class _Shown(Counted):
-    """A stage that is shown until it, or what shows it, ends."""
+@dataclass(slots=True)
+class Stage:
+    """What is counted of a stage; figures are those of when it was last told."""
 
-    def __enter__(self) -> Self:
-        return self
+    name: str = ""
+    total: int | None = None
+    done: int = 0
+    waiting: int = 0
+    failed: Counter[str] = field(default_factory=Counter)
+    figures: Meter = field(default_factory=Meter)
+    since: float = field(default_factory=time.monotonic)
+
+
+@dataclass(eq=False)
+class Counted:
+    """Counts what becomes of a stage, whoever is told of it."""
+
+    now: Stage = field(default_factory=Stage, init=False)
+
+    def stage(self, name: str, total: int | None) -> None:
+        self.now = Stage(name, total)
+
+    def advance(self, n: int = 1, *, failed: str | None = None, waiting: bool = False) -> None:
+        if failed is not None:
+            self.now.failed[failed] += n
+        elif waiting:
+            self.now.waiting += n
+        else:
+            self.now.done += n
+
+    def meter(self, figures: Meter) -> None:
+        self.now.figures = figures
+
+    def say(self, message: str) -> None: ...
+
+
+@dataclass(eq=False)
+class Told(Counted):
+    """Counts for a progress that only is told."""
+
+    progress: Progress
+
+    def stage(self, name: str, total: int | None) -> None:
+        super().stage(name, total)
+        self.progress.stage(name, total)
+
+    def advance(self, n: int = 1, *, failed: str | None = None, waiting: bool = False) -> None:
+        super().advance(n, failed=failed, waiting=waiting)
+        self.progress.advance(n, failed=failed, waiting=waiting)
+
+    def meter(self, figures: Meter) -> None:
+        super().meter(figures)
+        self.progress.meter(figures)
+
+    def say(self, message: str) -> None:
+        self.progress.say(message)
+
+
+class _Shown(Counted, AbstractContextManager["_Shown"]):
+    """A stage that is shown until it, or what shows it, ends."""
 
     def __exit__(self, *error: object) -> None:
         self._close()
@@ -75,42 +133,45 @@ class _Shown(Counted):
 
     def _counts(self) -> tuple[str, str, str]:
         """What was taken, what waits and what failed; empty for nothing."""
-        took = taken(self.figures, time.monotonic() - self.since)
-        return took, in_batches(self.waiting), failures(self.failed)
+        now = self.now
+        took = taken(now.figures, time.monotonic() - now.since)
+        return took, in_batches(now.waiting), failures(now.failed)
 
 
+@dataclass(eq=False)
 class PlainProgress(_Shown):
     """A line when a stage begins, one now and then, and one when it ends: for logs and pipes."""
 
-    def __init__(self, stream: TextIO | None = None) -> None:
-        self.begin("", None)
-        self.stream = stream or sys.stderr
+    stream: TextIO = field(default_factory=lambda: sys.stderr)
+    _told: float = field(default=-math.inf, init=False)
 
     def stage(self, name: str, total: int | None) -> None:
         self._close()
-        self.begin(name, total)
+        super().stage(name, total)
+        self._told = self.now.since
         self.say(name if total is None else f"{name}: {total}")
 
     def meter(self, figures: Meter) -> None:
         super().meter(figures)
-        now = time.monotonic()
-        if self.total and now - self.told >= LINE_S:
-            self.told = now
-            gone = self.done + self.waiting + self.failed.total()
-            left_s = (now - self.since) / max(gone, 1) * (self.total - gone)
+        its, now = self.now, time.monotonic()
+        if its.total and now - self._told >= LINE_S:
+            self._told = now
+            gone = its.done + its.waiting + its.failed.total()
+            left_s = (now - its.since) / max(gone, 1) * (its.total - gone)
             self._say_with_counts(
-                f"{self.name}: {gone} of {self.total}, "
-                f"{gone / (now - self.since):.1f}/s, about {left_s:.0f} s left"
+                f"{its.name}: {gone} of {its.total}, "
+                f"{gone / (now - its.since):.1f}/s, about {left_s:.0f} s left"
             )
 
     def say(self, message: str) -> None:
         click.echo(printable(masked(message), lines=True), file=self.stream)
 
     def _close(self) -> None:
-        if self.name and (self.done or self.waiting or self.failed):
-            seconds = time.monotonic() - self.since
-            self._say_with_counts(f"{self.name}: {self.done} done in {seconds:.1f} s")
-        self.name = ""
+        its = self.now
+        if its.name and (its.done or its.waiting or its.failed):
+            seconds = time.monotonic() - its.since
+            self._say_with_counts(f"{its.name}: {its.done} done in {seconds:.1f} s")
+        its.name = ""
 
     def _say_with_counts(self, line: str) -> None:
         took, *others = self._counts()
@@ -133,7 +194,7 @@ class BarProgress(_Shown):
         from rich.progress import Progress as RichProgress
         from rich.text import Text
 
-        self.begin("", None)
+        super().__init__()
         below = self._below
 
         class Bars(RichProgress):
@@ -166,7 +227,7 @@ class BarProgress(_Shown):
 
     def stage(self, name: str, total: int | None) -> None:
         self._close()
-        self.begin(name, total)
+        super().stage(name, total)
         self._task = self._progress.add_task(_cut(printable(name)), total=total, rate="")
 
     def advance(self, n: int = 1, *, failed: str | None = None, waiting: bool = False) -> None:
@@ -205,7 +266,7 @@ def progress_for(stream: TextIO) -> PlainProgress | BarProgress:
 
 
 @contextmanager
-def shown(progress: Progress | None) -> Iterator[Progress]:
+def shown(progress: Progress | None = None) -> Iterator[Progress]:
     """What is told of progress; where nobody says, it is shown in a notebook, and nowhere else.
 
     A bar in a notebook takes ipywidgets; without it there are lines.

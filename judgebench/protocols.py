@@ -5,12 +5,8 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -31,29 +27,6 @@ from judgebench.records import (
     Spend,
 )
 from judgebench.template import PromptText
-
-MAY_WAIT: ContextVar[float] = ContextVar("may_wait", default=math.inf)
-"""For how many seconds a write may wait for others to be done; then it raises `StoreBusyError`."""
-
-
-@contextmanager
-def at_most(seconds: float) -> Iterator[None]:
-    """Writes to a store inside wait for others no longer than so.
-
-    Raises
-    ------
-    StoreBusyError
-        Where somebody else is writing for longer. Nothing was written.
-    """
-    token = MAY_WAIT.set(seconds)
-    try:
-        yield
-    finally:
-        MAY_WAIT.reset(token)
-
-
-at_once = partial(at_most, 0.0)
-"""As `at_most`, not at all: for an event loop, which waits itself."""
 
 
 class Waiting:
@@ -312,53 +285,3 @@ class NoProgress:
     def meter(self, figures: Meter) -> None: ...
 
     def say(self, message: str) -> None: ...
-
-
-class Counted:
-    """What is counted of a stage, whoever is told of it; begun before anything is."""
-
-    def begin(self, name: str, total: int | None) -> None:
-        """Count from nothing."""
-        self.name, self.total, self.done, self.waiting = name, total, 0, 0
-        self.failed: Counter[str] = Counter()
-        self.figures = Meter()
-        self.since = self.told = time.monotonic()
-
-    def advance(self, n: int = 1, *, failed: str | None = None, waiting: bool = False) -> None:
-        if failed is not None:
-            self.failed[failed] += n
-        elif waiting:
-            self.waiting += n
-        else:
-            self.done += n
-
-    def meter(self, figures: Meter) -> None:
-        self.figures = figures
-
-    def stage(self, name: str, total: int | None) -> None:
-        self.begin(name, total)
-
-    def say(self, message: str) -> None: ...
-
-
-class Told(Counted):
-    """Counts for a progress that only is told."""
-
-    def __init__(self, progress: Progress) -> None:
-        self.begin("", None)
-        self.progress = progress
-
-    def stage(self, name: str, total: int | None) -> None:
-        super().stage(name, total)
-        self.progress.stage(name, total)
-
-    def advance(self, n: int = 1, *, failed: str | None = None, waiting: bool = False) -> None:
-        super().advance(n, failed=failed, waiting=waiting)
-        self.progress.advance(n, failed=failed, waiting=waiting)
-
-    def meter(self, figures: Meter) -> None:
-        super().meter(figures)
-        self.progress.meter(figures)
-
-    def say(self, message: str) -> None:
-        self.progress.say(message)

@@ -19,11 +19,10 @@ import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, overload
 
 from judgebench.errors import InputError, UsageError, refuse_unknown, unknown_name
 
@@ -67,12 +66,21 @@ class Row:
         """Whether something stands in the field; an empty text is nothing."""
         return self.values.get(field) not in (None, "")
 
-    def text(self, field: str) -> str:
-        """A name or id: text that is not blank, or a whole number, as text."""
+    @overload
+    def text(self, field: str) -> str: ...
+    @overload
+    def text(self, field: str, default: None) -> str | None: ...
+    def text(self, field: str, default: str | None = "") -> str | None:
+        """A name or id: text that is not blank, or a whole number, as text.
+
+        Nothing has to stand there where the default is None.
+        """
         value = self.values.get(field)
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
         if value is None or value == "":
+            if default is None:
+                return None
             raise self.wrong(field, "is missing")
         if not isinstance(value, str):
             raise self.wrong(field, f"a text has to stand here, not {_shown(value)}")
@@ -85,9 +93,6 @@ class Row:
         if (said := self.text(field)) not in known:
             raise self.wrong(field, unknown_name(what, said, known))
         return said
-
-    def optional_text(self, field: str) -> str | None:
-        return self.text(field) if self.has(field) else None
 
     def long_text(self, field: str) -> str:
         """A text that may be empty, blank, or huge."""
@@ -112,7 +117,7 @@ class Row:
 
     def whole(self, field: str, default: int = 0) -> int:
         """A whole number from 0 to what a column of a store holds."""
-        if not self.has(field):
+        if self.values.get(field) in (None, ""):
             return default
         found = self.number(field)
         if found < 0 or not found.is_integer():
@@ -234,7 +239,7 @@ def each_row(
     *,
     not_finite: bool = False,
     layout: Layout = OURS,
-    spread: Callable[[Row], Iterable[Row]] | None = None,
+    spread: Mapping[str, Callable[[Row], Iterable[Row]]] = MappingProxyType({}),
 ) -> Iterator[Row]:
     """The rows of a file, by its suffix, one after another.
 
@@ -248,7 +253,7 @@ def each_row(
     layout
         How the file's table becomes one of ours.
     spread
-        Makes several rows of one of theirs, first of all.
+        Columns of theirs, and what makes several rows of one that has such a column, first of all.
 
     Raises
     ------
@@ -270,8 +275,14 @@ def each_row(
         known = ", ".join((*JSONL, *JSON, *CSV, *TSV, *PARQUET))
         raise UsageError(f"{path}: the suffix says what a file is; known are {known}")
     row = None
-    if spread is not None:
-        rows = chain.from_iterable(map(spread, rows))
+    if spread:
+        rows = (
+            ours
+            for row in rows
+            for ours in next(
+                (made(row) for name, made in spread.items() if name in row.values), [row]
+            )
+        )
     needed = {*required}
     for row in rows if layout == OURS else layout.laid_out(rows, path):
         yield row if row.values.keys() >= needed else with_required(row, required, layout)

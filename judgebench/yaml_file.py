@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -58,15 +56,6 @@ def read_yaml(path: Path, what: str = "") -> Written:
         raise ConfigError(f"{path}: there is no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
-    data, lines = _parsed(path, text)
-    if what and not isinstance(data, dict):
-        raise ConfigError(f"{path}: {what}")
-    return Written(path, deepcopy(data), lines)
-
-
-@lru_cache(maxsize=4)
-def _parsed(path: Path, text: str) -> tuple[Any, Mapping[Field, int]]:
-    """A run reads its suite twice."""
     try:
         loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
@@ -80,7 +69,9 @@ def _parsed(path: Path, text: str) -> tuple[Any, Mapping[Field, int]]:
         raise ConfigError(f"{path}: nested too deeply to be read") from None
     except ValueError as error:  # a date that does not exist, a number of thousands of digits
         raise ConfigError(f"{path}: a value cannot be read: {error}; put it in quotes") from None
-    return data, lines
+    if what and not isinstance(data, dict):
+        raise ConfigError(f"{path}: {what}")
+    return Written(path, data, lines)
 
 
 def _lines(
@@ -149,8 +140,10 @@ class FromEnvironment(str):
         return made
 
 
-def expanded(written: Written, environment: Mapping[str, str]) -> Any:
-    """The content with ``${NAME}`` and ``${NAME:-default}`` filled in.
+def expanded(
+    written: Written, environment: Mapping[str, str], field: Field = (), value: Any = None
+) -> Any:
+    """The content with ``${NAME}`` and ``${NAME:-default}`` filled in; or what it has at a field.
 
     What the environment gives as a secret is masked from here on: what fills in a key, a header, or
     the user information, path or query of an address, however its variable is called. A default
@@ -162,51 +155,50 @@ def expanded(written: Written, environment: Mapping[str, str]) -> Any:
         For a key that stands there, which is not repeated; a variable that is not set or stands
         within the default of another; a text or number that no file or store can hold.
     """
+    value = value if field else written.data
+    texts = [value] if isinstance(value, str) else []
+    if isinstance(value, dict):
+        texts = [key for key in value if isinstance(key, str)]
+    elif wrong := _key_or_noted(value, field, environment):
+        raise ConfigError(f"{written.where(field)}: {wrong}")
+    if isinstance(value, str) and "${" in value:
+        texts = [value := _filled(value, lambda: written.where(field), environment)]
+    if any(map(_UNSTORABLE.search, texts)):
+        raise ConfigError(
+            f"{written.where(field)}: holds a character that cannot be stored (NUL, or half of "
+            "a surrogate pair)"
+        )
+    if isinstance(value, list):
+        return [expanded(written, environment, (*field, i), one) for i, one in enumerate(value)]
+    if isinstance(value, dict):
+        return {
+            key: expanded(written, environment, (*field, str(key)), one)
+            for key, one in value.items()
+        }
+    if isinstance(value, int) and value.bit_length() > 63:
+        raise ConfigError(f"{written.where(field)}: a whole number has 63 bits at most")
+    return value
 
-    def fill(text: str, field: Field) -> str:
-        def value_of(match: re.Match[str]) -> str:
-            name, default = match["name"], match["default"]
-            if environment.get(name):
-                return environment[name]
-            if default is not None:
-                return default
-            raise ConfigError(
-                f"{written.where(field)}: the environment variable {name} is not set; "
-                f"export {name}=… and run again"
-            )
 
-        if nested := _WITHIN_DEFAULT.search(text):
-            raise ConfigError(
-                f"{written.where(field)}: the default of {nested['name']} holds another variable; "
-                "a default is plain text: set one variable, or give the other one to a field of "
-                "its own"
-            )
-        filled = VARIABLE.sub(value_of, text)
-        only = VARIABLE.fullmatch(text)
-        return filled if only is None else FromEnvironment(filled, only["name"])
+def _filled(text: str, place: Callable[[], str], environment: Mapping[str, str]) -> str:
+    def value_of(match: re.Match[str]) -> str:
+        name, default = match["name"], match["default"]
+        if environment.get(name):
+            return environment[name]
+        if default is not None:
+            return default
+        raise ConfigError(
+            f"{place()}: the environment variable {name} is not set; export {name}=… and run again"
+        )
 
-    def walk(value: Any, field: Field) -> Any:
-        texts = [value] if isinstance(value, str) else []
-        if isinstance(value, dict):
-            texts = [key for key in value if isinstance(key, str)]
-        elif wrong := _key_or_noted(value, field, environment):
-            raise ConfigError(f"{written.where(field)}: {wrong}")
-        if isinstance(value, str) and "${" in value:
-            texts = [value := fill(value, field)]
-        if any(map(_UNSTORABLE.search, texts)):
-            raise ConfigError(
-                f"{written.where(field)}: holds a character that cannot be stored (NUL, or half of "
-                "a surrogate pair)"
-            )
-        if isinstance(value, list):
-            return [walk(element, (*field, i)) for i, element in enumerate(value)]
-        if isinstance(value, dict):
-            return {key: walk(element, (*field, str(key))) for key, element in value.items()}
-        if isinstance(value, int) and value.bit_length() > 63:
-            raise ConfigError(f"{written.where(field)}: a whole number has 63 bits at most")
-        return value
-
-    return walk(written.data, ())
+    if nested := _WITHIN_DEFAULT.search(text):
+        raise ConfigError(
+            f"{place()}: the default of {nested['name']} holds another variable; a default is "
+            "plain text: set one variable, or give the other one to a field of its own"
+        )
+    filled = VARIABLE.sub(value_of, text)
+    only = VARIABLE.fullmatch(text)
+    return filled if only is None else FromEnvironment(filled, only["name"])
 
 
 def where(source: Path | str, field: Field, lines: Mapping[Field, int]) -> str:

@@ -366,7 +366,7 @@ def error_texts() -> Iterator[Line]:
                 inner
                 for node in nodes
                 if isinstance(node, ast.ClassDef)
-                and {"Section", "Endpoint"} & set(map(name_called, node.bases))
+                and {"Section", "Ruled", "Endpoint"} & set(map(name_called, node.bases))
                 for inner in ast.walk(node)
             }
             for node in nodes:
@@ -431,7 +431,7 @@ def refusals() -> Iterator[Line]:
             ):
                 for one in ast.walk(function):
                     if isinstance(one, ast.Call) and name_called(one.func) == "refuse":
-                        for text in map(text_of, getattr(one.args[0], "keys", ())):
+                        for text in map(text_of, getattr(one.args[-1], "keys", ())):
                             yield "error", one_line(f"judge {kind}: {text}"), ""
 
 

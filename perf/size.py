@@ -3,8 +3,8 @@
 Counted are statements and nodes of the syntax tree over all tracked Python, docstrings and other
 bare strings left out, so that neither dense lines nor missing docstrings make code smaller. Beside
 them stand what moves when code is moved out of Python: lines of SQL and of markup (in files, and in
-strings of Python), of prompts and of JavaScript. Nothing is imported, the seed of nothing is drawn:
-two runs on one commit print the same.
+strings of Python), of prompts and of JavaScript; and how deep the imports of the reports are.
+Nothing is imported, the seed of nothing is drawn: two runs on one commit print the same.
 """
 
 from __future__ import annotations
@@ -16,12 +16,16 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "judgebench"
 LONGEST = 59
 """Statements of a function at most."""
+
+DEEPEST = 4
+"""Imports from the api through the reports to the statistics, at most."""
 
 BUDGET: dict[str, int | None] = {
     "root modules": 1_100,
@@ -125,6 +129,9 @@ def main() -> None:
     print(f"modules of all of these: {ours.modules}, at most {MODULES}")
     print(f"longest function of all of these: {ours.longest[1]}, {ours.longest[0]} statements "
           f"with itself and what is nested in it, at most {LONGEST}")  # fmt: skip
+    way = " -> ".join(one.removeprefix(f"{PACKAGE}.") for one in way_to_stats())
+    print(f"most imports from the api through the reports to the statistics: {way.count('->')}, "
+          f"at most {DEEPEST}: {way}")  # fmt: skip
     print(
         "SQL, markup, prompts, JavaScript: lines, of SQL and markup also those of strings in Python"
     )
@@ -213,6 +220,50 @@ def statements_of(path: Path, tree: ast.Module) -> tuple[int, tuple[int, str]]:
 
 STATEMENTS = ("body", "orelse", "handlers", "finalbody", "cases")
 """Where those of a statement stand, and what they stand in."""
+
+
+def way_to_stats() -> tuple[str, ...]:
+    """The longest way of imports from the api through the reports to the statistics."""
+    paths = [path for path in tracked() if path.suffix == ".py" and folder_of(path) == "reports"]
+    imports = {
+        ".".join(path.with_suffix("").parts).removesuffix(".__init__"): imported(
+            (ROOT / path).read_text(encoding="utf-8")
+        )
+        for path in paths
+    }
+
+    @cache
+    def way(module: str) -> tuple[str, ...]:
+        """Nothing where it does not lead to them."""
+        if module.startswith(f"{PACKAGE}.stats"):
+            return (module,)
+        longest = max((way(one) for one in sorted(imports.get(module, ()))), key=len, default=())
+        return (module, *longest) if longest else ()
+
+    return max(((f"{PACKAGE}.api", *way(one)) for one in sorted(imports)), key=len)
+
+
+def imported(source: str) -> set[str]:
+    """What a module imports when it is imported: modules, and what is taken from them.
+
+    What is imported within functions waits for these, and what stands under ``TYPE_CHECKING`` is
+    never imported.
+    """
+    found: set[str] = set()
+    nodes: list[ast.AST] = [ast.parse(source)]
+    while nodes:
+        match nodes.pop():
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
+                pass
+            case ast.If(test=ast.Name(id="TYPE_CHECKING"), orelse=otherwise):
+                nodes += otherwise
+            case ast.Import(names=names):
+                found |= {one.name for one in names}
+            case ast.ImportFrom(module=str(module), names=names):
+                found |= {module, *(f"{module}.{one.name}" for one in names)}
+            case other:
+                nodes += ast.iter_child_nodes(other)
+    return found
 
 
 def is_bare_string(node: ast.AST) -> bool:

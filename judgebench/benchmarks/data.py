@@ -388,17 +388,18 @@ def official_prompts(description: Description) -> dict[str, PromptText]:
     They are in the data home, or in an installed package whose files hold them.
     """
     judging = official_judging(description)
-    files = prompt_files(description).here()
+    home = data_home() / (description.judging.official_from or description.name) / PROMPTS
     package = None if judging.package is None else _package_folder(judging.package)
+    found = {}
     for name, official in judging.official.items():
-        if package is None or name in files or not official.source.endswith(".txt"):
-            continue
-        if (file := package / official.source).is_file() and file_sha(file) == official.sha256:
-            files[name] = file
-    return {
-        name: PromptText(name=f"official/{name}", text=file.read_bytes().decode(), official=True)
-        for name, file in files.items()
-    }
+        places = [home / f"{name}.txt"]
+        if package is not None and official.source.endswith(".txt"):
+            places.append(package / official.source)
+        for file in places:
+            if name not in found and file.is_file() and file_sha(file) == official.sha256:
+                text = file.read_bytes().decode()
+                found[name] = PromptText(name=f"official/{name}", text=text, official=True)
+    return found
 
 
 def own_wording(description: Description) -> dict[str, PromptText]:

@@ -141,33 +141,29 @@ class ShortAnswers(TaskFolder):
             raise ConfigError(
                 f"{name}: num_fewshot is {wanted}; there are {len(content.fewshot)} examples"
             )
-        examples = [{k: shot[k] for k in ("question", "answer")} for shot in content.fewshot]
+        shown = content.fewshot[:wanted]
+        examples = "".join(f"Q: {one['question']}\nA: {one['answer']}\n\n" for one in shown)
         return [
             {
                 "id": row["id"],
                 "question": row["question"],
                 "references": list(row["references"]),
                 "category": row.get("category"),
-                "fewshot": examples[:wanted],
+                "examples": examples,
             }
             for row in content.items
         ]
 
     def prompt_base(self, doc: Doc) -> str:
         """For a model that continues text: the examples, then the question, all alike."""
-        return f"{_examples(doc['fewshot'])}Q: {doc['question']}\nA:"
+        return f"{doc['examples']}Q: {doc['question']}\nA:"
 
     def prompt_chat(self, doc: Doc) -> str:
         """For a model that follows instructions."""
-        name = "chat" if doc["fewshot"] else "chat_zero_shot"
+        name = "chat" if doc["examples"] else "chat_zero_shot"
         text = (self.folder / "prompts" / f"{name}.txt").read_text(encoding="utf-8").rstrip("\n")
-        examples = _examples(doc["fewshot"]).rstrip("\n")
-        values = {"question": doc["question"], "examples": examples}
+        values = {"question": doc["question"], "examples": doc["examples"].rstrip("\n")}
         return fill(PromptText(name=name, text=text), values)
-
-
-def _examples(fewshot: Sequence[Mapping[str, str]]) -> str:
-    return "".join(f"Q: {shot['question']}\nA: {shot['answer']}\n\n" for shot in fewshot)
 
 
 # Short questions in several sets, in HonestyBench's form ------------------------------------------

@@ -345,8 +345,8 @@ def probe(form: str, outputs: Sequence[Path], **asked: Any) -> int:
     benchmark's usual way. Its verdicts stand in the store as on any benchmark, called probe/answers
     and so on: again, only what is missing is asked.
 
-    Who costs money is asked with --max-cost alone, about as many of the items as that is enough
-    for; without, it is said what it would take.
+    A judge that costs money is asked only with --max-cost, about as many of the items as that is
+    enough for; without, it is said what it would take.
 
     \b
     Examples:
@@ -389,7 +389,8 @@ def rejudge(form: str, outputs: Sequence[Path], **asked: Any) -> int:
     was not fitted on.
 
     NEW as PROVIDER/MODEL judges as OLD does, with the same prompt. Its verdicts are ordinary ones:
-    a run with NEW asks only about the rest. Who costs money is asked with --max-cost alone.
+    a run with NEW asks only about the rest. A judge that costs money is asked only with
+    --max-cost.
 
     \b
     Examples:
@@ -545,9 +546,10 @@ def respond(
         raise click.UsageError("--shard is a part of what SUITE asks: name one")
     if suite is None and len(models) != 1:
         raise click.UsageError("name a suite, or one --model and what it answers: --tasks")
-    url = api.store_url(None if suite is None else load_suite(suite), store)
-    if suite is not None:
-        act: Act = partial(api.run, suite, models=models, limit=limit, shard=shard, unjudged=True)
+    loaded = None if suite is None else load_suite(suite)
+    url = api.store_url(loaded, store)
+    if loaded is not None:
+        act: Act = partial(api.run, loaded, models=models, limit=limit, shard=shard, unjudged=True)
     else:
         act = partial(api.respond, models[0], benchmark=benchmark, limit=limit, **alone)
     code = carry_out(act, url, given, suite=suite)

@@ -114,15 +114,14 @@ narrowing_options = several(
 class Commands(click.Group):
     """A group that says the nearest of its commands to one that it does not have."""
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if (command := self.get_command(ctx, args[0])) is not None:
-            return args[0], command, args[1:]
-        if not args[0].startswith("-"):
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        command = super().get_command(ctx, cmd_name)
+        if command is None and not cmd_name.startswith("-"):
             where = None if ctx.parent is None else ctx
-            raise click.UsageError(unknown_name("command", args[0], self.list_commands(ctx)), where)
-        return super().resolve_command(ctx, args)
+            raise click.UsageError(
+                unknown_name("command", cmd_name, self.list_commands(ctx)), where
+            )
+        return command
 
 
 def with_include_path(command: click.Command) -> click.Command:
@@ -192,7 +191,11 @@ limit_options = several(
 
 
 level_option = click.option(
-    "--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True
+    "--level",
+    type=click.FloatRange(0.5, 0.999),
+    default=0.95,
+    show_default=True,
+    help="How often an interval holds what it is about; tests err in the rest.",
 )
 
 

@@ -22,7 +22,7 @@ from judgebench.plain_text import counted
 from judgebench.progress import progress_for
 
 if TYPE_CHECKING:
-    from judgebench.progress import BarProgress, PlainProgress
+    from judgebench.protocols import Progress
     from judgebench.store.copy import Part
 
 
@@ -182,7 +182,7 @@ def check_command(store: str) -> int:
 
 
 @contextmanager
-def _going_on(again: str) -> Iterator[BarProgress | PlainProgress]:
+def _going_on(again: str) -> Iterator[Progress]:
     """Progress of what can be interrupted; then the command with which it goes on is said."""
     with progress_for(sys.stderr) as progress:
         try:

@@ -24,9 +24,9 @@ from judgebench import keys, registry
 from judgebench.benchmarks.description import find
 from judgebench.benchmarks.folder import items_at_hand
 from judgebench.benchmarks.own_prompts import newest_version, own_versions
-from judgebench.errors import InputError, StoreBusyError, unknown_name
+from judgebench.errors import InputError, StoreBusyError, at_once, unknown_name
 from judgebench.execution.manifest import alive, new_manifest
-from judgebench.protocols import Meter, NoProgress, Progress, at_once
+from judgebench.protocols import Meter, NoProgress, Progress
 from judgebench.records import (
     BINARY,
     HUMAN,

@@ -386,7 +386,7 @@ def _usual_kind(row: Row) -> str:
 
 
 def _order(row: Row) -> Order:
-    given = row.optional_text("order") or "single"
+    given = row.text("order", None) or "single"
     for order in ORDERS:
         if given == order:
             return order
@@ -433,7 +433,7 @@ def _preference(row: Row, where: VerdictAt) -> Preference:
             "value", f"the probability that 'model' beats 'opponent', in [0, 1], not {value:g}"
         )
     p_first = 1 - value if where.order == "opponent_first" else value
-    return Preference.from_probability(p_first, row.optional_text("label"))
+    return Preference.from_probability(p_first, row.text("label", None))
 
 
 def _unreadable(row: Row, where: VerdictAt) -> Unreadable:

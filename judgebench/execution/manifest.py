@@ -24,12 +24,13 @@ from typing import Any
 
 from judgebench import __version__
 from judgebench.config import LM_EVAL_GROUPS
-from judgebench.errors import StoreBusyError, StoreFullError, UsageError, unknown_name
+from judgebench.errors import StoreBusyError, StoreFullError, UsageError, at_once, unknown_name
 from judgebench.execution.gpus import GpuWatch, tenants
 from judgebench.execution.pool import ProviderPool
 from judgebench.execution.resolve import JudgeAssignment, ResolvedSuite
 from judgebench.plain_text import written_out
-from judgebench.protocols import Counted, Meter, Progress, Told, at_once
+from judgebench.progress import Counted, Told
+from judgebench.protocols import Meter, Progress
 from judgebench.records import FailureKind, JsonObject, RunManifest, RunState
 from judgebench.store import Store
 from judgebench.workers.process import metrics_worker
@@ -331,12 +332,13 @@ def under_way(work: ResolvedSuite, store: Store, pool: ProviderPool) -> Iterator
         loaded = (*(a.loads for a in work.assignments), *(c.local for c in work.candidates))
         if any(one is not None for one in loaded):
             outcome.gpus = held.enter_context(GpuWatch(watches=bool(tenants(work)))).figures
+        if any(one.config.lm_eval_task is not None for one in work.asked):
+            held.enter_context(metrics_worker())
         store.start_run(manifest)
         state: RunState = "failed"
         try:
             try:
-                with metrics_worker():
-                    yield outcome
+                yield outcome
             finally:
                 pool.end_servers()
             state = "done"
@@ -422,18 +424,18 @@ class ProgressRecorder:
         How many tokens a second is of the stage, from the first time on that they were counted.
         """
         self._told_at = time.monotonic()
-        shown = self.shown
+        its = self.shown.now
         since, tokens = self._first or (self._began, 0)
-        seconds, more = time.time() - since, shown.figures.tokens - tokens
+        seconds, more = time.time() - since, its.figures.tokens - tokens
         progress = {
-            "stage": shown.name,
-            "total": shown.total,
-            "done": shown.done,
-            "waiting": shown.waiting,
-            "failed": dict(shown.failed),
+            "stage": its.name,
+            "total": its.total,
+            "done": its.done,
+            "waiting": its.waiting,
+            "failed": dict(its.failed),
             "began": self._began,
             "at": time.time(),
-            **asdict(shown.figures),
+            **asdict(its.figures),
             "tokens_per_s": more / seconds if more > 0 and seconds > 0 else None,
             "gpus": self.outcome.gpus(),
         }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path, PurePath
@@ -291,7 +292,8 @@ def resolve(
     """
     to = narrowing or Narrowing()
     whole, suite = suite, suite if to == Narrowing() else suite.narrowed(to)
-    with metrics_worker():
+    tasks = any(one.lm_eval_task is not None for one in suite.benchmarks)
+    with metrics_worker() if tasks else nullcontext():
         asked = (
             (given,)
             if given
@@ -403,8 +405,11 @@ def _worth_knowing(
             continue  # what a benchmark brings may be to some items only
         some = len(own.baselines) > 1 and c.name in own.baselines  # of its own categories alone
         expected = [one for one in own.items if not some or own.baseline_for(one) == c.name]
-        answered = {(item, turn) for item, _, turn in c.key_of}
-        if n := sum((item.id, item.n_answers - 1) not in answered for item in expected):
+        samples = range(own.config.samples)
+        if n := sum(
+            not any((item.id, sample, item.n_answers - 1) in c.key_of for sample in samples)
+            for item in expected
+        ):
             yield (
                 f"{c.name}: {c.recorded.path} has no answer for {n} of {len(own.items)} items of "
                 f"{own.benchmark.name}"
@@ -552,7 +557,8 @@ def assign(
             options, prompt = own_prompt_of(config)
             prompts = {OWN: prompt}
         if kind == "python" and isinstance(named := options.get("function"), str):
-            registry.function(named, "judges", beside=suite.source.folder)
+            path = suite.source.path
+            registry.function(named, "judges", beside=path and path.parent)
         if kind in LABELLING:  # others say themselves what their labels are
             content = {**content, "labels": asked.benchmark.labels}
         settings = JudgeSettings(

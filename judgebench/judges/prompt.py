@@ -490,13 +490,13 @@ class Setup(Generic[OptionsT]):
             found = own_prompt(own[name])
         elif not name.startswith(OFFICIAL):
             known = [*own, *(OFFICIAL + one for one in official)]
-            raise self.fault(unknown_name("prompt", name, known))
+            raise ConfigError(f"judge {self.kind}: {unknown_name('prompt', name, known)}")
         elif wanted in official:
             found = official[wanted]
         else:
             here = ", ".join(sorted(official)) or "none"
-            raise self.fault(
-                f"the official prompt {wanted!r} is not in the data home "
+            raise ConfigError(
+                f"judge {self.kind}: the official prompt {wanted!r} is not in the data home "
                 f"(there: {here}); fetch it with `judgebench data pull` or `data import`, "
                 f"or use our own: prompt: {' or '.join(own)}"
             )

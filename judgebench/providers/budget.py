@@ -16,8 +16,9 @@ from judgebench.errors import (
     StoreBusyError,
     StoreFullError,
     StoreGoneError,
+    at_once,
 )
-from judgebench.protocols import Drawn, Replies, Waiting, at_once
+from judgebench.protocols import Drawn, Replies, Waiting
 from judgebench.providers.base import Around, NotSentError, WaitingLine
 from judgebench.records import How, Price, Reply, Request, Spend, Usage
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
 
-from judgebench.errors import CallError, StoreBusyError, StoreFullError, StoreGoneError
-from judgebench.protocols import Provider, at_once
+from judgebench.errors import CallError, StoreBusyError, StoreFullError, StoreGoneError, at_once
+from judgebench.protocols import Provider
 from judgebench.providers.base import (
     Around,
     NotSentError,

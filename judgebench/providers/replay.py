@@ -10,8 +10,8 @@ from functools import partial
 from typing import TypeVar
 
 from judgebench import keys
-from judgebench.errors import StoreBusyError, StoreFullError, StoreGoneError
-from judgebench.protocols import MAY_WAIT, Paid, Provider, Replies, Waiting, at_once
+from judgebench.errors import MAY_WAIT, StoreBusyError, StoreFullError, StoreGoneError, at_once
+from judgebench.protocols import Paid, Provider, Replies, Waiting
 from judgebench.providers.base import Counts
 from judgebench.providers.budget import spend_of
 from judgebench.records import Price, Reply, Request, Spend, Usage

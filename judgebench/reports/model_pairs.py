@@ -29,13 +29,18 @@ from judgebench.metrics.paired import (
     head_to_head,
     paired_models,
 )
-from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
-from judgebench.metrics.registry import VERDICT_METRICS, sign_of
+from judgebench.metrics.registry import CONFIDENCE_METRICS, VERDICT_METRICS, sign_of
 from judgebench.metrics.scores import DIMENSION, WHY, of_part, with_parts
 from judgebench.metrics.verdict_spread import average_nights
 from judgebench.metrics.win_rate import LENGTH_CONTROLLED, WEIGHTED
 from judgebench.records import JudgeSpec
-from judgebench.reports.board_data import BoardData
+from judgebench.reports.board_data import (
+    BoardData,
+    model_called,
+    models_named,
+    newest_first,
+    newest_model,
+)
 from judgebench.reports.boards import (
     Columns,
     benchmark_ref,
@@ -44,7 +49,6 @@ from judgebench.reports.boards import (
 )
 from judgebench.reports.gate_policy import TOLERANCE, Answering, OtherStack, other_stack
 from judgebench.reports.runs import run_ref
-from judgebench.reports.versions import model_called, models_named, newest_first, newest_model
 from judgebench.store import Store
 
 METRICS = (*VERDICT_METRICS, LENGTH_CONTROLLED, *CONFIDENCE_METRICS, WEIGHTED)

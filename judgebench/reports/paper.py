@@ -33,8 +33,14 @@ from judgebench.errors import ConfigError, UsageError, unknown_name
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.paired import compare
-from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
-from judgebench.metrics.registry import OF_VERDICTS, Direction, digits, heading, sign_of
+from judgebench.metrics.registry import (
+    CONFIDENCE_METRICS,
+    OF_VERDICTS,
+    Direction,
+    digits,
+    heading,
+    sign_of,
+)
 from judgebench.metrics.registry import metric as entry
 from judgebench.metrics.scores import OFFICIAL, UNREAD_AS
 from judgebench.metrics.style_controlled import STYLE_CONTROLLED
@@ -43,7 +49,7 @@ from judgebench.plain_text import counted, holding
 from judgebench.records import PANEL, Estimate
 from judgebench.reports import estimates
 from judgebench.reports.board import Board, N, PublishedBeside, references
-from judgebench.reports.board_data import missing_share
+from judgebench.reports.board_data import missing_share, newest_model
 from judgebench.reports.boards import benchmark_ref, described, find_judges, judge_line, parse_panel
 from judgebench.reports.compare import CompareQuestion, Difference, decide
 from judgebench.reports.document import (
@@ -61,7 +67,6 @@ from judgebench.reports.length_calibrations import pair_at_equal_length
 from judgebench.reports.model_pairs import PairData
 from judgebench.reports.pair_tests import Flips
 from judgebench.reports.published import published_text, same_models
-from judgebench.reports.versions import newest_model
 from judgebench.store import Store
 
 BEST = "best"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from operator import eq
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -24,9 +24,11 @@ from judgebench.reports import estimates
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.boards import Columns, benchmark_ref, find_judges, find_reference, where
 from judgebench.reports.document import OfBenchmark, Table, column, table
-from judgebench.reports.leaderboard import BoardRequest
 from judgebench.stats.best_of import expected_best, kl_bound, variance_components
 from judgebench.store import Store
+
+if TYPE_CHECKING:
+    from judgebench.reports.leaderboard import BoardRequest
 
 Samples: TypeAlias = Mapping[str, Mapping[int, float]]
 """Item -> sample -> what a judge says in the mean of its repeats; nan for nothing readable."""

@@ -38,8 +38,8 @@ from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.probes import without_probes
 from judgebench.records import ModelSpec, RunManifest
-from judgebench.reports.board_data import BoardData
-from judgebench.reports.boards import benchmark_ref, find_model
+from judgebench.reports.board_data import BoardData, newest_first, newest_model
+from judgebench.reports.boards import benchmark_ref
 from judgebench.reports.document import OfBenchmark, Report, Rows, Table, column, json_field, table
 from judgebench.reports.gate_policy import GateFile
 from judgebench.store import Store
@@ -490,44 +490,3 @@ def baseline_list(store: Store, *, history: bool = False) -> BaselineList:
         ),
         history=history,
     )
-
-
-# which version of a model is meant ---------------------------------------------------------------
-
-
-def newest_model(data: BoardData, name: str) -> str | None:
-    """The newest model of a name, a shown name or an id, as it is shown; None without any."""
-    newest = newest_first(data)
-    itself = [shown for shown in newest if name in (shown, data.model_ids[shown])]
-    return next(iter([*models_named(data, newest, name), *itself]), None)
-
-
-def model_called(data: BoardData, newest: Sequence[str], name: str) -> str:
-    """The model that is meant, as it is shown: of several of a plain name the first."""
-    ids = {shown: data.model_ids[shown] for shown in newest}
-    if name not in ids and name not in ids.values() and (named := models_named(data, newest, name)):
-        return named[0]
-    return find_model(name, list(newest), ids, data.store, data.which)
-
-
-def models_named(data: BoardData, among: Sequence[str], name: str) -> list[str]:
-    """The models that go by a name, or did."""
-    names = {model.id: (model.name, *model.names) for model in data.store.models()}
-    return [shown for shown in among if name in names.get(data.model_ids[shown], ())]
-
-
-def newest_first(data: BoardData) -> list[str]:
-    """The models as they are shown, by the last run that used a verdict on them, then by verdicts.
-
-    One that has answers or failures and no verdict counts from those on: tonight's model must not
-    be taken for last night's because no judge could be reached.
-    """
-    started = {run.id: run.started for run in data.store.runs()}
-    last = {model: (at, 0.0) for model, at in data.heard_of.items()}
-    for judged, at in data.judged_at.items():
-        when = started.get(judged.run_id, 0.0), at
-        for one in (judged.model_id, judged.opponent_id):
-            if one is not None:
-                last[one] = max(last.get(one, when), when)
-    shown: Mapping[str, str] = data.models
-    return [shown[one] for one in sorted(last, key=lambda one: (last[one], one), reverse=True)]

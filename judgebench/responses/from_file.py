@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from judgebench.errors import InputError
 from judgebench.rows import OURS, Layout, Row, each_row
@@ -56,18 +57,12 @@ def read_answer_rows(path: Path, layout: Layout = OURS) -> list[AnswerRow]:
     return list(_each_answer(path, layout))
 
 
-def turn_by_turn(row: Row) -> Iterator[Row]:
-    """The answers of a line of FastChat's or Arena-Hard's, each a row; another row as it is.
+def _turn_by_turn(row: Row) -> Iterator[Row]:
+    """The answers of a line of FastChat's, each a row.
 
     A turn may be a text, or a mapping with the text as ``content`` or ``answer``. One that is
     `FAILED` is a call that failed, no answer; nor is what was asked after it.
     """
-    if "messages" in row.values and "text" not in row.values:
-        yield from _last_message(row)
-        return
-    if "choices" not in row.values:
-        yield row
-        return
     about = {"item_id": row.values.get("question_id"), "model": row.values.get("model_id")}
     choices = row.values["choices"]
     for number, choice in enumerate(choices if isinstance(choices, list) else [choices]):
@@ -85,6 +80,10 @@ def turn_by_turn(row: Row) -> Iterator[Row]:
 
 
 def _last_message(row: Row) -> Iterator[Row]:
+    """The answer of a line of Arena-Hard's; a row that has its text is one of ours."""
+    if "text" in row.values:
+        yield row
+        return
     messages = row.values["messages"]
     last = messages[-1] if isinstance(messages, list) and messages else None
     said = last.get("content") if isinstance(last, Mapping) else None
@@ -96,17 +95,21 @@ def _last_message(row: Row) -> Iterator[Row]:
         yield Row(row.where, {**about, "text": said})
 
 
+_OF_OTHERS = {"messages": _last_message, "choices": _turn_by_turn}
+"""Columns by which a line of another's file is known, and the answers in it."""
+
+
 def _each_answer(path: Path, layout: Layout = OURS) -> Iterator[AnswerRow]:
-    for row in each_row(path, ["item_id", "text"], layout=layout, spread=turn_by_turn):
+    for row in each_row(path, ["item_id", "text"], layout=layout, spread=_OF_OTHERS):
         yield AnswerRow(
             row=row,
             item_id=row.text("item_id"),
             text=row.long_text("text"),
             sample=row.whole("sample"),
             turn=row.whole("turn"),
-            benchmark=row.optional_text("benchmark"),
-            version=row.optional_text("version"),
-            model=row.optional_text("model"),
+            benchmark=row.text("benchmark", None),
+            version=row.text("version", None),
+            model=row.text("model", None),
         )
 
 
@@ -128,8 +131,9 @@ def read_answers(
     InputError
         For no answers, two different ones to one item, or ids that the benchmark does not have.
     """
+    nothing: Mapping[str, Any] = {}  # what else stands in rows would be held as well
     rows = [
-        replace(row, row=Row(row.row.where, {}))  # what else stands there would be held as well
+        replace(row, row=Row(row.row.where, nothing))
         for row in _each_answer(path)
         if row.benchmark in (None, benchmark) and row.version in (None, version)
     ]
@@ -156,17 +160,21 @@ def read_answers(
     for row in rows:
         if (kept := first.setdefault((row.item_id, row.sample, row.turn), row)) is not row:
             refuse_other_text(kept, row)
-    for (item, sample, turn), row in sorted(first.items(), key=lambda one: one[0]):
-        if row.text == FAILED or (turn and (item, sample, turn - 1) in gone):
-            gone.add((item, sample, turn))
-    first = {place: row for place, row in first.items() if place not in gone}
-    if not first:
+    places = []
+    for place in sorted(first):
+        item, sample, turn = place
+        if first[place].text == FAILED or (item, sample, turn - 1) in gone:
+            gone.add(place)
+        else:
+            places.append(place)
+    if not places:
         raise InputError(
             f"{path}: every answer of {model} to {benchmark}@{version} is {FAILED}, a call that "
             "failed; ask the model again"
         )
     texts: dict[tuple[str, int], tuple[str, ...]] = {}
-    for (item, sample, turn), row in sorted(first.items()):
+    for place in places:
+        row, (item, sample, turn) = first[place], place
         before = texts.get((item, sample), ())
         if turn != len(before):
             raise row.row.wrong("turn", f"{item!r} has no answer to the turn before turn {turn}")

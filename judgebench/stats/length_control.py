@@ -550,8 +550,10 @@ def _minimise(
         gradient, hessian = loss.derivatives(weights, w, start)
     else:
         gradient, hessian = loss.derivatives_at_one(weights, start)
-    kind, greatest = weights.dtype, np.square(loss.x) / 4.0
-    least = _FLAT[kind.itemsize] * (weights @ greatest.astype(kind, copy=False))
+    kind, greatest = weights.dtype, np.square(loss.x.T) / 4.0
+    least = _FLAT[kind.itemsize] * np.stack(
+        [weights @ one.astype(kind) for one in greatest], axis=1
+    )
     flat = np.zeros(len(weights), dtype=np.bool_)
     for attempt in range(_FULL_STEPS):
         flat[left] = (np.diagonal(hessian, axis1=1, axis2=2) < least[left]).any(axis=1)

@@ -28,8 +28,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Double, case, delete, func, inspect, literal_column, select
 
-from judgebench.errors import StoreBusyError, StoreError, StoreGoneError
-from judgebench.protocols import MAY_WAIT, Drawn, at_once
+from judgebench.errors import MAY_WAIT, StoreBusyError, StoreError, StoreGoneError, at_once
+from judgebench.protocols import Drawn
 from judgebench.store.database import NOW, Database, insert, upsert
 from judgebench.store.schema import budgets, claims, judgments, owners, rates, reservations
 

@@ -24,8 +24,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.util import LRUCache
 
-from judgebench.errors import StoreBusyError, StoreError
-from judgebench.protocols import MAY_WAIT, Waiting
+from judgebench.errors import MAY_WAIT, StoreBusyError, StoreError
+from judgebench.protocols import Waiting
 from judgebench.store.schema import identity, metadata
 
 _T = TypeVar("_T")

@@ -24,8 +24,14 @@ from psycopg.types.string import BytesBinaryDumper
 from sqlalchemy import Connection
 from sqlalchemy.dialects.sqlite.dml import OnConflictClause
 
-from judgebench.errors import ConfigError, StoreError, StoreFullError, StoreGoneError
-from judgebench.protocols import MAY_WAIT, at_most
+from judgebench.errors import (
+    MAY_WAIT,
+    ConfigError,
+    StoreError,
+    StoreFullError,
+    StoreGoneError,
+    at_most,
+)
 from judgebench.secret import Secret, masked
 from judgebench.store.database import Database, Elements
 from judgebench.store.schema import metadata

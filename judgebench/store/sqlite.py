@@ -21,8 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from judgebench.errors import StoreBusyError, StoreError, StoreFullError
-from judgebench.protocols import MAY_WAIT, at_most
+from judgebench.errors import MAY_WAIT, StoreBusyError, StoreError, StoreFullError, at_most
 from judgebench.store.database import Database, no_store
 from judgebench.store.schema import APPLICATION_ID
 

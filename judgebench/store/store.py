@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
 
-from judgebench.errors import StoreBusyError, StoreError, StoreGoneError
+from judgebench.errors import MAY_WAIT, StoreBusyError, StoreError, StoreGoneError
 from judgebench.plain_text import counted
-from judgebench.protocols import MAY_WAIT, Paid
+from judgebench.protocols import Paid
 from judgebench.records import Item, Reply
 from judgebench.secret import secrets_of
 from judgebench.store import schema
@@ -209,7 +209,6 @@ class Store(Reading, Claims, AbstractContextManager["Store"]):
     put_model = _put(Writing.put_model)
     put_judge = _put(Writing.put_judge)
     put_responses = _put(Writing.put_responses)
-    put_stack_anchors = _put(Writing.put_stack_anchors)
     put_reply = _put(Writing.put_reply)
     put_spend = _put(Writing.put_spend)
     put_judgment = _put(Writing.put_judgment)

@@ -49,7 +49,7 @@ def _item(row: Row) -> Mapping[str, Any]:
     turns = row.values.get("turns")
     if isinstance(turns, list) and len(turns) == 1 and isinstance(turns[0], dict):
         row = Row(row.where, {**row.values, "prompt": turns[0].get("content")})
-    category = row.optional_text("category") or OLD
+    category = row.text("category", None) or OLD
     category = OLD if row.has("question_id") else category
     found: dict[str, Any] = {
         "id": row.text("uid" if row.has("uid") else "question_id"),

@@ -38,7 +38,7 @@ def _item(row: Row, tags: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
     id_ = str(row.whole("id"))
     if id_ not in tags:
         raise row.wrong("id", f"{id_} is none of just-eval's, 0 to {len(tags) - 1}")
-    told = {"dataset": row.text("dataset"), "source_id": row.optional_text("source_id")}
+    told = {"dataset": row.text("dataset"), "source_id": row.text("source_id", None)}
     return {
         "id": id_,
         "question": row.long_text("instruction"),

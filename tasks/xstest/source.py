@@ -27,7 +27,7 @@ def read(path: Path) -> Content | None:
                 "category": row.text("type"),
                 "metadata": {
                     "label": _label(row),
-                    **{name: row.optional_text(name) for name in ("focus", "note")},
+                    **{name: row.text(name, None) for name in ("focus", "note")},
                 },
             }
             for row in read_rows(tables[0], COLUMNS)

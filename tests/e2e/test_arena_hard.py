@@ -607,7 +607,7 @@ def judged(benchmark: str, official: Any, category: str) -> tuple[Any, Case]:
         "user": official["prompt_template"],
     }
     task = load_benchmark("arena_hard_mini")
-    item = next(one for one in task.items() if one.category == category)
+    item = next(one for one in task.data.items if one.category == category)
     options = {"templates": benchmark}
     judge = KINDS["templates"].make(
         JudgeSettings(

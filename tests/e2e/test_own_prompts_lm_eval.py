@@ -62,7 +62,7 @@ def own(folder: Path, name: str, rows: Sequence[Mapping[str, Any]], **config: An
 def answers(model: LocalModel, *benchmarks: OwnPrompts) -> dict[tuple[str, str], Response]:
     """What a model answers to all items of benchmarks, by benchmark and item."""
     tasks = [
-        Task(task=one.lm_eval_task, items=one.items(), model_key=b"k" * 32) for one in benchmarks
+        Task(task=one.lm_eval_task, items=one.data.items, model_key=b"k" * 32) for one in benchmarks
     ]
     missing = {task.task.name: [(item.id, 0) for item in task.items] for task in tasks}
     with LmEvalWorker(model, tasks, seed=1) as worker:

@@ -138,7 +138,7 @@ def test_pull_reads_questions_examples_and_prompts(home: Path, benchmark: Benchm
     assert state.prompts_missing == ("other",)
     assert progress.bytes > 0
     loaded = load_benchmark("trivia_judging")
-    items = loaded.items()
+    items = loaded.data.items
     assert [(i.id, i.question, list(i.references)) for i in items] == [
         (str(n), q, r) for n, (q, r) in enumerate(QUESTIONS)
     ]

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from judgebench.errors import InputError
+from judgebench.errors import InputError, at_once
 from judgebench.exchange import evaluations, pipeline
 from judgebench.exchange.lm_eval import read_lm_eval
 from judgebench.exchange.pipeline import ImportReport
 from judgebench.exchange.tables import import_labels, read_response_files, read_verdict_files
 from judgebench.execution.manifest import end_dead_runs
-from judgebench.protocols import NoProgress, at_once
+from judgebench.protocols import NoProgress
 from judgebench.records import ChatRequest, Item, Message, Reply
 from judgebench.store import Store, database, open_store
 from tests.unit.evaluated import lm_eval_line, lm_eval_results, lm_eval_run

@@ -107,7 +107,7 @@ def answer(item: str, *turns: str) -> Response:
 
 
 def user_sha(bench: FolderBenchmark, judge: PromptJudge, shown: Sequence[Response]) -> str:
-    item = next(one for one in bench.items() if one.id == shown[0].item_id)
+    item = next(one for one in bench.data.items if one.id == shown[0].item_id)
     request = next(judge.judge(Case(item=at_turn(item, shown), responses=tuple(shown))))
     assert isinstance(request, ChatRequest)
     assert [one.role for one in request.messages] == ["system", "user"]
@@ -141,7 +141,7 @@ def test_every_prompt_is_upstreams_and_every_stored_verdict_is_read(bench: Folde
 @with_gold
 def test_each_of_the_eight_texts_is_asked_of_its_turn_and_category(bench: FolderBenchmark) -> None:
     prompts = json.loads((GOLD / "official_prompts.json").read_text(encoding="utf-8"))["prompts"]
-    math, other = (next(i for i in bench.items() if i.category == c) for c in ("math", "stem"))
+    math, other = (next(i for i in bench.data.items if i.category == c) for c in ("math", "stem"))
     fields = {"answer": "a{b}", "answer_a": "a{b}", "answer_b": "$c"}
     fields |= {f"{name}_{n}": text for name, text in fields.items() for n in (1, 2)}
     asked = set()

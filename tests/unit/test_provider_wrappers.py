@@ -15,6 +15,7 @@ import pytest
 
 from judgebench.config import Endpoint, ServerConfig
 from judgebench.errors import (
+    MAY_WAIT,
     CallError,
     ConfigError,
     StoreBusyError,
@@ -23,7 +24,6 @@ from judgebench.errors import (
     StoreGoneError,
 )
 from judgebench.keys import request_key
-from judgebench.protocols import MAY_WAIT
 from judgebench.providers import replay
 from judgebench.providers.base import Counts, WindingDownError
 from judgebench.providers.compose import Providers

@@ -19,6 +19,7 @@ from judgebench.errors import ConfigError
 from judgebench.plain_text import printable
 from judgebench.records import JudgeSpec, ModelSpec
 from judgebench.reports.board import Board
+from judgebench.reports.board_data import newest_model
 from judgebench.reports.compare import comparison
 from judgebench.reports.estimates import Marked
 from judgebench.reports.leaderboard import leaderboards
@@ -26,7 +27,6 @@ from judgebench.reports.length_calibrations import calibrate_length
 from judgebench.reports.model_pairs import PairData
 from judgebench.reports.paper import PaperCell, PaperTable, read_paper
 from judgebench.reports.render import render
-from judgebench.reports.versions import newest_model
 from judgebench.store import Store, open_store
 from tests.e2e.runs import typed
 from tests.table import over_rows

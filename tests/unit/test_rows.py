@@ -199,7 +199,7 @@ def test_faults_of_fields(tmp_path: Path, value: object, read: str, said: str) -
 def test_a_whole_number_is_an_id_too(tmp_path: Path) -> None:
     (row,) = read_rows(written(tmp_path, "t.jsonl", '{"a": 17, "b": null}'), ["a"])
     assert row.text("a") == "17"
-    assert row.optional_text("b") is None
+    assert row.text("b", None) is None
     assert row.whole("b") == 0
 
 

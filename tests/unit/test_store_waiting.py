@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from judgebench import protocols
-from judgebench.errors import StoreBusyError, StoreError, StoreFullError
-from judgebench.protocols import Waiting, at_most, at_once
+from judgebench.errors import StoreBusyError, StoreError, StoreFullError, at_most, at_once
+from judgebench.protocols import Waiting
 from judgebench.records import ChatRequest, Reply
 from judgebench.store import Store, claims, open_store, sqlite, write
 from tests.written import keep

@@ -328,7 +328,7 @@ def once(
     found: dict[tuple[str, ...], Row] = {}
     for row in rows:
         key = tuple(
-            (row.optional_text(field) or "") if field in may_be_empty else row.text(field)
+            (row.text(field, None) or "") if field in may_be_empty else row.text(field)
             for field in fields
         )
         if key in found:

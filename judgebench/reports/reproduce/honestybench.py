@@ -127,7 +127,7 @@ def _average(
         f"the sets' figures, whatever was rounded off, give {ours - HALF:.3f} to {ours + HALF:.3f}"
     )
     return Recomputation(
-        who=_who(row.text("model"), row.optional_text("method") or ""),
+        who=_who(row.text("model"), row.text("method", None) or ""),
         scope=scope,
         metric=metric,
         ours=point(ours, sum(own.values())),

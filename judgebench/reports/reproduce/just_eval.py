@@ -42,7 +42,7 @@ def reproduced(folder: Path, intervals: Intervals) -> Reproduction:
     """Every number of ``expected.json``, what boards show as they show it."""
     theirs = read_json(folder / "expected.json", "models", ROW, TWO, "counts")
     tags: _Tags = {
-        row.text("id"): {name: row.optional_text(name) or "" for name in (*WAYS, "lite")}
+        row.text("id"): {name: row.text(name, None) or "" for name in (*WAYS, "lite")}
         for row in read_rows(folder.parent / "tags.csv", ("id", *WAYS, "lite"))
     }
     by: dict[tuple[str, str], list[Row]] = {}

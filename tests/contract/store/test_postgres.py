@@ -19,8 +19,8 @@ from judgebench.errors import (
     StoreBusyError,
     StoreError,
     StoreGoneError,
+    at_once,
 )
-from judgebench.protocols import at_once
 from judgebench.records import ChatRequest, Failure, ModelSpec, Reply
 from judgebench.store import Store, claims, open_store
 from judgebench.store.opening import located, make
