@@ -1035,12 +1035,14 @@ def _board_of(
     """The ids of the judge and of the opponent of the one board with a verdict on some models."""
     found: dict[tuple[str, str | None], str] = {}
     known: dict[str, str] = {}
+    called = set[str]()
     for one in store.boards_met():
         if (one.benchmark, one.version) != (which.name, which.version) or one.model.id not in about:
             continue
         its, against = one.judge, one.opponent
         title = its.name if against is None else f"{its.name} against {against.name}"
         known[its.id] = its.name
+        called |= {its.id, *its.names}
         theirs = ("",) if against is None else (against.id, *against.names)
         if judge in (None, its.id, *its.names) and opponent in (None, *theirs):
             found[its.id, None if against is None else against.id] = title
@@ -1049,11 +1051,9 @@ def _board_of(
     if not known:
         raise UsageError(f"{which}: no judge has judged {next(iter(about.values()))}")
     if not found:
-        said = (
-            unknown_name("judge", judge, known.values())
-            if judge
-            else f"no board against {opponent!r}"
-        )
+        said = f"no board{f' of {judge}' if judge else ''} against {opponent!r}"
+        if judge and judge not in called:
+            said = unknown_name("judge", judge, known.values())
         raise UsageError(f"{which}: {said}")
     raise UsageError(
         f"{which} has several boards: {', '.join(found.values())}; name the judge (--judge)"
@@ -3095,6 +3095,8 @@ def _take_in_labels(work: ResolvedSuite, store: Store) -> list[str]:
     The files were read before anybody was asked. What is wrong with one by now, or with what it is
     about, is returned: it is no fault of the run, whose boards are without these labels.
     """
+    if not work.labels:
+        return []
     from judgebench.exchange.tables import import_labels as take_in_labels
 
     faults = []

@@ -436,8 +436,9 @@ class OwnPrompts(Benchmark):
     @cached_property
     def data(self) -> BenchmarkData:
         name, version = self.name, self.version
-        items = (replace(one, benchmark=name, version=version) for one in self.questions)
-        return BenchmarkData(items=tuple(items), sha=self.data_sha)
+        items = tuple(replace(one, benchmark=name, version=version) for one in self.questions)
+        object.__setattr__(self, "questions", items)  # nobody needs them as they were read
+        return BenchmarkData(items=items, sha=self.data_sha)
 
     @property
     def lm_eval_task(self) -> LmEvalTask:

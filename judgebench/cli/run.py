@@ -8,6 +8,7 @@ import sys
 import time
 from contextlib import ExitStack
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -49,6 +50,8 @@ ASKS_MORE = (
     *("models", "judges", "limit", "shard", "executor", "stop_when_decided"),
 )
 """Options that `--confirm` has no use for."""
+
+THREADS = "OPENBLAS_NUM_THREADS"
 
 UNAVAILABLE = 69
 CONFIGURATION = 78
@@ -251,6 +254,7 @@ def carry_out(
 
     form, outputs, port = (given.pop(name, None) for name in ("form", "outputs", "metrics_port"))
     began = time.monotonic()
+    _load_numpy()
     forecast: dict[str, Range | None] = {}
 
     def foretold(rows: Sequence[PlanRow]) -> None:
@@ -269,6 +273,17 @@ def carry_out(
             told = kept.enter_context(telemetry(told, port))
         outcome = act(progress=told, **how, **given)
     return finish(outcome, url, forecast, form, outputs, quiet=quiet, began=began, suite=suite)
+
+
+def _load_numpy() -> None:
+    """Without threads of its own, which for boards would only wait for each other.
+
+    Unless somebody says otherwise. Programs that a run starts are told nothing of it.
+    """
+    if THREADS not in os.environ:
+        os.environ[THREADS] = "1"
+        import_module("numpy")
+        del os.environ[THREADS]
 
 
 def finish(

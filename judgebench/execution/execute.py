@@ -58,10 +58,10 @@ from judgebench.execution.manifest import (
     where,
 )
 from judgebench.execution.plan import (
+    CHUNK,
     Answers,
     JudgeCall,
     answer_calls,
-    batched,
     judge_calls,
     verdicts_wanted,
 )
@@ -93,6 +93,7 @@ from judgebench.records import (
 )
 from judgebench.secret import masked
 from judgebench.store import Store
+from judgebench.store.database import chunks
 
 if TYPE_CHECKING:
     from judgebench.execution.sequential import EarlyStop
@@ -935,7 +936,7 @@ class Run:
         queues = [
             self.queue(
                 name,
-                chain.from_iterable(batched(answer_calls(one)) for one in found),
+                chain.from_iterable(chunks(answer_calls(one), CHUNK) for one in found),
                 found[0].candidate.config.api,
                 self._answered,
             )

@@ -22,7 +22,7 @@ from typing import TypeAlias
 from judgebench.dialogue import NO_ANCHORS, all_conversations
 from judgebench.errors import ConfigError, LocalModelError
 from judgebench.execution.manifest import Outcome
-from judgebench.execution.plan import Answers, batched, stack_of
+from judgebench.execution.plan import CHUNK, Answers, stack_of
 from judgebench.execution.plan import Place as At
 from judgebench.execution.resolve import Candidate, Selection, turn_keys
 from judgebench.plain_text import counted
@@ -39,6 +39,7 @@ from judgebench.responses.local import (
 )
 from judgebench.responses.remote import with_unasked
 from judgebench.store import Store
+from judgebench.store.database import chunks
 
 Chosen = tuple[Candidate, Mapping[bytes, Item]]
 """A model on a benchmark, with the prompts to answer again by their keys."""
@@ -144,7 +145,7 @@ class Generation:
         elsewhere = sum(
             all(r.stack != stack for r in responses)
             for c in candidates
-            for some in batched(c.wanted)
+            for some in chunks(c.wanted, CHUNK)
             for responses in self.store.responses(some).values()
         )
         if elsewhere and missing:
@@ -273,8 +274,8 @@ class Generation:
             if isinstance(event, AnswerFailure):
                 lost[event.message] += len(event.ids)
                 continue
-            self.store.put_stack_anchors(
-                {key_of[event.task][one.item_id]: one for one in event.responses}
+            self.store.put_responses(
+                {key_of[event.task][one.item_id]: one for one in event.responses}, stand=False
             )
             self.outcome.generated += len(event.responses)
             tokens += event.tokens
@@ -417,7 +418,7 @@ def _selected(
     scores = scores_of(benchmark.name, benchmark.version).get(whose, {}) if items else {}
     counts = outcome.judging.get(selection.scorer.title)
     waits, without = counts is not None and bool(counts.waiting), 0
-    for some in batched(items):
+    for some in chunks(items, CHUNK):
         held = pool.of(some)
         slots = [one for one in product(some, samples) if (one[0].id, one[1]) in needed]
         with store.transaction():

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from judgebench import keys
@@ -36,9 +35,11 @@ from judgebench.records import (
 )
 from judgebench.responses.remote import Question
 from judgebench.store import Store
+from judgebench.store.database import chunks
 
 CHUNK = 500
-T = TypeVar("T")
+"""Items, or keys, that are looked at together."""
+
 Place: TypeAlias = tuple[str, int, int]
 """Item id, sample and turn of an answer."""
 
@@ -65,7 +66,7 @@ class Answers:
         self.stack = stack
         self.missing: frozenset[bytes] = frozenset()
         if candidate.recorded is None:
-            there = [key for some in batched(candidate.wanted) for key in self.found(some)]
+            there = [key for some in chunks(candidate.wanted, CHUNK) for key in self.found(some)]
             self.missing = frozenset(candidate.wanted.keys() - set(there))
 
     @property
@@ -139,7 +140,7 @@ class Answers:
             for item in candidate.asked.items
             if any((item.id, sample) not in placed for sample in samples)
         ]
-        for items in batched(lacking):
+        for items in chunks(lacking, CHUNK):
             with self._store.transaction():
                 for place, response in self.of(items).items():
                     if place[:2] not in placed:
@@ -173,7 +174,7 @@ def stack_of(candidates: Sequence[Candidate], store: Store) -> Runtime | None:
     stacks: list[Runtime] = []
     counts: Counter[int] = Counter()
     for candidate in candidates:
-        for some in batched(candidate.wanted):
+        for some in chunks(candidate.wanted, CHUNK):
             for responses in store.responses(some).values():
                 for stack in (r.stack for r in responses if r.stack is not None):  # newest first
                     if stack not in stacks:
@@ -191,16 +192,23 @@ def answer_calls(answers: Answers) -> Iterator[Question]:
     asked: set[bytes] = set()
     for key, (items, sample) in answers.candidate.wanted.items():
         if key in answers.missing and key not in asked:
-            asked.update(keys.answer_keys(answers.candidate.key, items[0], sample=sample))
-            yield from _next_turn(answers, items, sample)
+            own: tuple[bytes, ...] = (key,)
+            if items[0].n_answers > 1:
+                own = keys.answer_keys(answers.candidate.key, items[0], sample=sample)
+            asked.update(own)
+            yield from _next_turn(answers, items, sample, own)
 
 
-def _next_turn(answers: Answers, items: tuple[Item, ...], sample: int) -> tuple[Question, ...]:
-    """The first turn that the store does not have yet, after what it has of those before."""
+def _next_turn(
+    answers: Answers, items: tuple[Item, ...], sample: int, own: tuple[bytes, ...]
+) -> tuple[Question, ...]:
+    """The first turn that the store does not have yet, after what it has of those before.
+
+    ``own`` are the keys of all turns.
+    """
     candidate = answers.candidate
     api = candidate.api
     assert api is not None
-    own = keys.answer_keys(candidate.key, items[0], sample=sample)
     there = answers.found(own) if len(own) > 1 else {}
     turn = next((n for n, key in enumerate(own) if key not in there), None)
     if turn is None:
@@ -209,7 +217,9 @@ def _next_turn(answers: Answers, items: tuple[Item, ...], sample: int) -> tuple[
         key=own[turn],
         later=own[turn + 1 :],
         before=tuple(there[key].text for key in own[:turn]),
-        next_turn=None if turn + 1 == len(own) else partial(_next_turn, answers, items, sample),
+        next_turn=None
+        if turn + 1 == len(own)
+        else partial(_next_turn, answers, items, sample, own),
         places=tuple(candidate.place(item.id, sample, turn) for item in items),
         items=items,
         spec=candidate.spec,
@@ -356,7 +366,7 @@ def judge_calls(
     every = (
         (those, items)
         for those in ([wanted] if by_prefix else [[found] for found in wanted])
-        for items in batched(assignment.asked.items)
+        for items in chunks(assignment.asked.items, CHUNK)
     )
     for those, items in every if parts is None else parts(wanted):
         cases: dict[bytes, tuple[Case, bytes]] = {}
@@ -514,10 +524,3 @@ def drawn_order(instruction: str, *, seed: int = 0) -> Order:
     """
     draw = random.Random(f"is_switched_outputs{instruction}{seed}")
     return "model_first" if draw.choices([False, True], k=1)[0] else "opponent_first"
-
-
-def batched(values: Iterable[T]) -> Iterator[list[T]]:
-    """The values as they come, some at a time."""
-    rest = iter(values)
-    while some := list(islice(rest, CHUNK)):
-        yield some

@@ -405,8 +405,11 @@ def _worth_knowing(
             continue  # what a benchmark brings may be to some items only
         some = len(own.baselines) > 1 and c.name in own.baselines  # of its own categories alone
         expected = [one for one in own.items if not some or own.baseline_for(one) == c.name]
-        answered = {(item, turn) for item, _, turn in c.key_of}
-        if n := sum((item.id, item.n_answers - 1) not in answered for item in expected):
+        samples = range(own.config.samples)
+        if n := sum(
+            not any((item.id, sample, item.n_answers - 1) in c.key_of for sample in samples)
+            for item in expected
+        ):
             yield (
                 f"{c.name}: {c.recorded.path} has no answer for {n} of {len(own.items)} items of "
                 f"{own.benchmark.name}"

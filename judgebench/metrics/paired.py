@@ -39,6 +39,7 @@ from judgebench.metrics.measures import (
     pseudo_values,
     tags,
 )
+from judgebench.metrics.registry import HEAD_TO_HEAD
 from judgebench.metrics.scores import DIMENSION, NO_ENDS, mixed, scales_of
 from judgebench.metrics.verdict_table import Columns, Ints, coded, read_table
 from judgebench.metrics.win_rate import (
@@ -64,9 +65,6 @@ from judgebench.stats.paired_tests import (
 from judgebench.stats.resample import content_seed, quotient
 
 CANDIDATE, BASELINE = 0, 1
-
-HEAD_TO_HEAD = "head_to_head"
-"""Of comparisons with the baseline itself: the win rate, beside one half."""
 
 FEWEST_WEIGHTED = 20
 """With fewer items it was not measured how often tests by weighted means are wrong."""

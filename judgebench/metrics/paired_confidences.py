@@ -45,8 +45,6 @@ from judgebench.stats.paired_bootstrap import bootstrap_test
 from judgebench.stats.paired_tests import PairedTest
 from judgebench.stats.resample import quotient, weighted_mean, weighted_sums
 
-CONFIDENCE_METRICS = ("auroc", "ece", "brier", "alignment")
-
 End: TypeAlias = Literal["observed", "low", "high"]
 """Where what is missing is put: left out, or where the metric is at its lowest or highest."""
 

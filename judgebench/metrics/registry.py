@@ -488,6 +488,11 @@ OF_VERDICTS: Mapping[str, Metric] = {"label": _ACCURACY, "score": _SCORE, "prefe
 
 VERDICT_METRICS = tuple(one.name for one in OF_VERDICTS.values())
 
+CONFIDENCE_METRICS = ("auroc", "ece", "brier", "alignment")
+
+HEAD_TO_HEAD = "head_to_head"
+"""Of comparisons with the baseline itself: the win rate, beside one half."""
+
 
 def package_entries() -> dict[str, Metric]:
     """The metrics of installed packages, by their names on boards, ``score/NAME``.

@@ -24,7 +24,6 @@ from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.correction import CORRECTED
 from judgebench.metrics.measures import group_names
 from judgebench.metrics.paired import (
-    HEAD_TO_HEAD,
     VIEWS,
     PairedModels,
     PairedTests,
@@ -34,9 +33,15 @@ from judgebench.metrics.paired import (
     family,
     why_no_difference,
 )
-from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.probes import without_probes
-from judgebench.metrics.registry import VERDICT_METRICS, metric, of_confidence, sign_of
+from judgebench.metrics.registry import (
+    CONFIDENCE_METRICS,
+    HEAD_TO_HEAD,
+    VERDICT_METRICS,
+    metric,
+    of_confidence,
+    sign_of,
+)
 from judgebench.metrics.scores import DIMENSION
 from judgebench.metrics.sequential import EarlyDecision, SequentialPlan, early_decisions
 from judgebench.metrics.win_rate import LENGTH_CONTROLLED, WEIGHTED, WIN_RATE

@@ -31,7 +31,7 @@ from judgebench.metrics.paired import (
     family,
     why_no_difference,
 )
-from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
+from judgebench.metrics.registry import CONFIDENCE_METRICS
 from judgebench.metrics.win_rate import LENGTH_CONTROLLED, WEIGHTED, WIN_RATE
 from judgebench.plain_text import counted, day
 from judgebench.reports import estimates

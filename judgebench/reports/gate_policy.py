@@ -24,8 +24,7 @@ from judgebench.dialogue import NO_ANCHORS, all_conversations
 from judgebench.errors import InputError
 from judgebench.execution.recheck import Unconfirmed
 from judgebench.metrics.intervals import share_at_most
-from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
-from judgebench.metrics.registry import VERDICT_METRICS
+from judgebench.metrics.registry import CONFIDENCE_METRICS, VERDICT_METRICS
 from judgebench.metrics.win_rate import LENGTH_CONTROLLED, WEIGHTED, WIN_RATE
 from judgebench.records import Runtime
 from judgebench.store import Store

@@ -23,12 +23,11 @@ from judgebench.metrics.correction import CORRECTED
 from judgebench.metrics.paired import (
     BASELINE,
     CANDIDATE,
-    HEAD_TO_HEAD,
     PairedModels,
     PairedTests,
     why_no_difference,
 )
-from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
+from judgebench.metrics.registry import CONFIDENCE_METRICS, HEAD_TO_HEAD
 from judgebench.metrics.verdict_spread import average_nights, repeat_spread
 from judgebench.metrics.win_rate import LENGTH_CONTROLLED, WEIGHTED
 from judgebench.reports.pair_tests import Meaning, Unchanged

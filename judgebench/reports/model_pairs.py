@@ -29,8 +29,7 @@ from judgebench.metrics.paired import (
     head_to_head,
     paired_models,
 )
-from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
-from judgebench.metrics.registry import VERDICT_METRICS, sign_of
+from judgebench.metrics.registry import CONFIDENCE_METRICS, VERDICT_METRICS, sign_of
 from judgebench.metrics.scores import DIMENSION, WHY, of_part, with_parts
 from judgebench.metrics.verdict_spread import average_nights
 from judgebench.metrics.win_rate import LENGTH_CONTROLLED, WEIGHTED

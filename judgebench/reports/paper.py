@@ -33,8 +33,14 @@ from judgebench.errors import ConfigError, UsageError, unknown_name
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.paired import compare
-from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
-from judgebench.metrics.registry import OF_VERDICTS, Direction, digits, heading, sign_of
+from judgebench.metrics.registry import (
+    CONFIDENCE_METRICS,
+    OF_VERDICTS,
+    Direction,
+    digits,
+    heading,
+    sign_of,
+)
 from judgebench.metrics.registry import metric as entry
 from judgebench.metrics.scores import OFFICIAL, UNREAD_AS
 from judgebench.metrics.style_controlled import STYLE_CONTROLLED

@@ -12,14 +12,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from statistics import median
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from judgebench.columns import grouped
 from judgebench.execution.forecast import Designs, Detectable, PassesUnchanged, PlanRow
 from judgebench.execution.resolve import JudgeAssignment
-from judgebench.metrics.paired import HEAD_TO_HEAD, every_pair, spread_of
+from judgebench.metrics.registry import HEAD_TO_HEAD
 from judgebench.metrics.registry import metric as entry
-from judgebench.metrics.verdict_spread import BOTH, head_spreads
 from judgebench.metrics.win_rate import WEIGHTED
 from judgebench.plain_text import too_few_items
 from judgebench.records import CONFIDENCES
@@ -34,8 +33,6 @@ from judgebench.reports.document import (
 )
 from judgebench.reports.estimates import UNDEFINED, finite
 from judgebench.reports.gate_policy import LEAST_DROP, MOST_DROP, GateTest, Policy
-from judgebench.reports.model_pairs import PairData
-from judgebench.reports.pair_tests import drop_words, percent
 from judgebench.stats.gate_rule import detectable, units_to_detect
 from judgebench.stats.head_to_head_power import MOST_SPREAD, Fewer, TwoDesigns, two_designs
 from judgebench.stats.unchanged import (
@@ -48,6 +45,9 @@ from judgebench.stats.unchanged import (
     units_every_view,
 )
 from judgebench.store import Store
+
+if TYPE_CHECKING:
+    from judgebench.reports.model_pairs import PairData
 
 LEAST_UNITS = 20
 """Items that two models need in common for their spread to be counted."""
@@ -168,6 +168,8 @@ class PowerForecast:
         )
 
     def _read(self, benchmark: _Benchmark) -> PairData:
+        from judgebench.reports.model_pairs import PairData
+
         assert self._store is not None
         return PairData(self._store, "@".join(benchmark))
 
@@ -209,6 +211,8 @@ def _median(
     data: PairData, judges: Sequence[str], compares: bool, weighted: bool
 ) -> _History | None:
     """Over the pairs that these judges judged, on the metric and scale that most of them have."""
+    from judgebench.metrics.paired import every_pair, spread_of
+
     if weighted and data.which.weighted is None:
         return None
     found = grouped(
@@ -445,6 +449,8 @@ def gate_notes(ahead: Sequence[GateAhead], chance: float) -> list[str]:
     """How often a gate would pass an unchanged model, and what would make it 80 %."""
     if not ahead:
         return []
+    from judgebench.reports.pair_tests import drop_words, percent
+
     known = [one for one in ahead if one.unknown is None]
     unknown = [one for one in ahead if one.unknown is not None]
     of = "a gate" if len(ahead) == 1 else f"a gate of these {len(ahead)} tests together"
@@ -473,6 +479,8 @@ def gate_notes(ahead: Sequence[GateAhead], chance: float) -> list[str]:
 
 
 def _needs(one: GateAhead) -> str:
+    from judgebench.reports.pair_tests import drop_words
+
     many = math.isfinite(one.items)
     margin = [] if math.isnan(one.margin) else [drop_words(one.margin, one.metric)]
     items = f"{math.ceil(one.items):,} items" if many else "more items than there can be"
@@ -533,6 +541,8 @@ def heads(
     data: PairData, judges: Sequence[str], opponent: str | None, *, least: int
 ) -> HeadToHeadSpread | None:
     """Over comparisons with others than the board's opponent; with that one, if there are none."""
+    from judgebench.metrics.verdict_spread import head_spreads
+
     found: dict[bool, list[tuple[float, str]]] = {False: [], True: []}
     for kind, verdicts in data.board.verdicts.items():
         if kind.kind == "preference":
@@ -567,6 +577,8 @@ def compared(
     metric, unit
         What the board shows, and what a share is multiplied with there.
     """
+    from judgebench.metrics.verdict_spread import BOTH
+
     asked = len(assignment.samples)
     found = two_designs(
         drop=drop,

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from judgebench.config import LM_EVAL_GROUPS
 from judgebench.errors import UsageError
 from judgebench.execution.manifest import Outcome
 from judgebench.execution.resolve import Candidate
 from judgebench.records import CONFIDENCES, SCORING, is_human
-from judgebench.reports.agreement import agreement_reports
 from judgebench.reports.board_tables import Leaderboard
-from judgebench.reports.confidence import ConfidenceReport, confidence_report
 from judgebench.reports.document import Report, Table, column, table
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.task_groups import group_boards
 from judgebench.store import Store
+
+if TYPE_CHECKING:
+    from judgebench.reports.confidence import ConfidenceReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +66,8 @@ class RunBoards(Report):
             if isinstance(report, Leaderboard):
                 found["boards"] += report.to_dict()["boards"]
             else:
+                from judgebench.reports.confidence import ConfidenceReport
+
                 kind = "confidence" if isinstance(report, ConfidenceReport) else "agreement"
                 found[kind].append(report.to_dict())
         return {"run": self.run, **found, "answers": list(self.answers)}
@@ -96,6 +99,8 @@ def run_boards(store: Store, outcome: Outcome) -> RunBoards:
         if (confidence := _confidences(store, name, correct[name], judges)) is not None:
             found.append(confidence)
         if any(is_human(board.judge) for board in boards):
+            from judgebench.reports.agreement import agreement_reports
+
             among = [board.judge_id for board in boards if board.judge_id]
             if agreement := agreement_reports(store, name, judges=among):
                 found.append(agreement)
@@ -150,6 +155,8 @@ def _confidences(
     """What confidences are worth; None where nothing has both a label and a confidence yet."""
     if correct is None:
         return None
+    from judgebench.reports.confidence import confidence_report
+
     try:
         report = confidence_report(store, benchmark, correct=correct, judges=judges)
     except UsageError:  # the judge has labelled nothing, which its board says

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from judgebench.errors import InputError
 from judgebench.rows import OURS, Layout, Row, each_row
@@ -130,8 +131,9 @@ def read_answers(
     InputError
         For no answers, two different ones to one item, or ids that the benchmark does not have.
     """
+    nothing: Mapping[str, Any] = {}  # what else stands in rows would be held as well
     rows = [
-        replace(row, row=Row(row.row.where, {}))  # what else stands there would be held as well
+        replace(row, row=Row(row.row.where, nothing))
         for row in _each_answer(path)
         if row.benchmark in (None, benchmark) and row.version in (None, version)
     ]
@@ -158,17 +160,21 @@ def read_answers(
     for row in rows:
         if (kept := first.setdefault((row.item_id, row.sample, row.turn), row)) is not row:
             refuse_other_text(kept, row)
-    for (item, sample, turn), row in sorted(first.items(), key=lambda one: one[0]):
-        if row.text == FAILED or (turn and (item, sample, turn - 1) in gone):
-            gone.add((item, sample, turn))
-    first = {place: row for place, row in first.items() if place not in gone}
-    if not first:
+    places = []
+    for place in sorted(first):
+        item, sample, turn = place
+        if first[place].text == FAILED or (item, sample, turn - 1) in gone:
+            gone.add(place)
+        else:
+            places.append(place)
+    if not places:
         raise InputError(
             f"{path}: every answer of {model} to {benchmark}@{version} is {FAILED}, a call that "
             "failed; ask the model again"
         )
     texts: dict[tuple[str, int], tuple[str, ...]] = {}
-    for (item, sample, turn), row in sorted(first.items()):
+    for place in places:
+        row, (item, sample, turn) = first[place], place
         before = texts.get((item, sample), ())
         if turn != len(before):
             raise row.row.wrong("turn", f"{item!r} has no answer to the turn before turn {turn}")

@@ -209,7 +209,6 @@ class Store(Reading, Claims, AbstractContextManager["Store"]):
     put_model = _put(Writing.put_model)
     put_judge = _put(Writing.put_judge)
     put_responses = _put(Writing.put_responses)
-    put_stack_anchors = _put(Writing.put_stack_anchors)
     put_reply = _put(Writing.put_reply)
     put_spend = _put(Writing.put_spend)
     put_judgment = _put(Writing.put_judgment)

@@ -533,10 +533,36 @@ class Writing(Asked):
 
     # what was asked and answered ----------------------------------------------------------------
 
-    def put_responses(self, responses: Mapping[bytes, Response]) -> None:
-        """Kept once for each key and stack, and at each place it answers; clears failures."""
+    def put_responses(self, responses: Mapping[bytes, Response], *, stand: bool = True) -> None:
+        """Kept once for each key and stack, and at each place it answers; clears failures.
+
+        Those that do not ``stand`` answer questions again on another stack than the answers that
+        do, and are kept at no place: nothing but `answered_again` tells of them. An answer that
+        comes later on that stack takes their place.
+        """
         for key, response in responses.items():
-            this = {"key": key, "stack_id": self._response(key, response)}
+            stack: Any = NONE
+            if response.stack is not None:
+                stack = keys.stack_key(response.stack)
+                self._more[schema.stacks, stack] = {"stack": spec_json(response.stack)}
+            this = {"key": key, "stack_id": stack}
+            self._new.rows[_PUT[_r]].append(
+                {
+                    **this,
+                    "status": response.status,
+                    "text_sha": self._text(response.text),
+                    "raw_sha": self._text(response.raw),
+                    "reasoning_sha": self._text(response.reasoning),
+                    "prompt_sha": self._text(response.prompt),
+                    "finish_reason": word(response.finish_reason),
+                    **dict(zip(TOKENS, tokens_of(response.usage), strict=True)),
+                    "logprob": response.logprob,
+                    "source": plain("the source", masked(response.source)),
+                    "at": time.time(),
+                }
+            )
+            if not stand:
+                continue
             self._new.rows[_DROP_ANCHOR].append({**this})
             self._new.rows[_PUT_ANSWER].append(
                 {
@@ -549,39 +575,6 @@ class Writing(Asked):
                 }
             )
             self._new.cleared.add(key)
-
-    def put_stack_anchors(self, responses: Mapping[bytes, Response]) -> None:
-        """Questions answered again on another stack than the answers that stand.
-
-        Kept once for each key and stack, and at no place: nothing but `answered_again` tells of
-        them. An answer that comes later on that stack takes their place.
-        """
-        for key, response in responses.items():
-            self._response(key, response)
-
-    def _response(self, key: bytes, response: Response) -> Any:
-        """Returns the key of its stack."""
-        stack: Any = NONE
-        if response.stack is not None:
-            stack = keys.stack_key(response.stack)
-            self._more[schema.stacks, stack] = {"stack": spec_json(response.stack)}
-        self._new.rows[_PUT[_r]].append(
-            {
-                "key": key,
-                "stack_id": stack,
-                "status": response.status,
-                "text_sha": self._text(response.text),
-                "raw_sha": self._text(response.raw),
-                "reasoning_sha": self._text(response.reasoning),
-                "prompt_sha": self._text(response.prompt),
-                "finish_reason": word(response.finish_reason),
-                **dict(zip(TOKENS, tokens_of(response.usage), strict=True)),
-                "logprob": response.logprob,
-                "source": plain("the source", masked(response.source)),
-                "at": time.time(),
-            }
-        )
-        return stack
 
     def put_reply(
         self,

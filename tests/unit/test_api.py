@@ -288,6 +288,14 @@ def test_a_board_that_could_be_several_asks_which(store: Path) -> None:
         judgebench.nights("nightly", "trivia_judging_mini", store=store)
 
 
+def test_a_judge_that_is_known_is_not_said_to_be_unknown_for_want_of_an_opponent(
+    store: Path,
+) -> None:
+    about = {"judge": "contains", "opponent": "nobody", "store": store}
+    with pytest.raises(UsageError, match="no board of contains against 'nobody'"):
+        judgebench.nights("nightly", "trivia_judging_mini", **about)
+
+
 def test_a_closed_store_says_so(store: Path) -> None:
     results = judgebench.open_store(store)
     assert judgebench.leaderboard("support", store=results).boards

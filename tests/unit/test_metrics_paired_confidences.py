@@ -16,10 +16,10 @@ from judgebench.metrics.confidence import Confidences, QuestionSet
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.paired import PairedModels, PairedTests
 from judgebench.metrics.paired_confidences import (
-    CONFIDENCE_METRICS,
     of_confidences,
     statistic_at,
 )
+from judgebench.metrics.registry import CONFIDENCE_METRICS
 from judgebench.stats.calibration_error import calibration_error
 from judgebench.stats.confidence import alignment, auroc, brier, first_fifth
 from tests.table import over_rows

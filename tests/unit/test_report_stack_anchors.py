@@ -54,7 +54,7 @@ def anchors(store: Store, model: str, stack: Runtime, n: int, *, changed: int = 
             benchmark="made_up", version="1", item_id=str(i), model_key=key, text=text, raw=text,
             stack=stack,
         )  # fmt: skip
-    store.put_stack_anchors(found)
+    store.put_responses(found, stand=False)
 
 
 def gated(folder: Path, **test: Any) -> tuple[int, dict[str, Any]]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from tests.table import over_rows
 
@@ -26,6 +28,16 @@ HEAVY = {
     "pydantic",
     "rich",
 }
+SUITE = """\
+name: start-up
+models:
+  - {name: recorded, responses: answers.jsonl}
+judges:
+  - {name: judge, kind: reference, provider: scripted, model: scripted}
+benchmarks:
+  - {name: own, items: prompts.jsonl, judges: [judge]}
+store: sqlite:///store.db
+"""
 
 
 @over_rows("line", ["--help", "--version", "run --help", "plan -h"])
@@ -103,6 +115,58 @@ def test_a_run_loads_nothing_that_few_runs_need() -> None:
     assert not loaded & {"natsort", "psutil", "urllib.request", "http.client", "regex", "jinja2"}
 
 
+def test_a_run_that_has_everything_loads_nothing_that_few_runs_need(tmp_path: Path) -> None:
+    (tmp_path / "suite.yaml").write_text(SUITE)
+    prompt = {"id": "q", "prompt": "What is it?", "reference": "a thing"}
+    (tmp_path / "prompts.jsonl").write_text(json.dumps(prompt))
+    (tmp_path / "answers.jsonl").write_text(json.dumps({"item_id": "q", "text": "A thing."}))
+    code = (
+        "import sys\n"
+        "from judgebench.cli.main import run\n"
+        "code = run(['run', 'suite.yaml'])\n"
+        "print('loaded:', *sys.modules)\n"
+        "import os, threadpoolctl\n"
+        "assert all(p['num_threads'] == 1 for p in threadpoolctl.threadpool_info())\n"
+        f"assert {THREADS!r} not in os.environ\n"
+        "sys.exit(code)\n"
+    )
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True, text=True, check=True, cwd=tmp_path, env=_told_nothing(),
+        )  # fmt: skip
+    assert "0 judge calls made, 1 recorded" in done.stderr
+    loaded = set(done.stdout.partition("loaded:")[2].split())
+    assert "judgebench.reports.run_boards" in loaded
+    assert not loaded & (HEAVY - {"numpy", "sqlalchemy", "pydantic", "rich"})
+    assert not loaded & {
+        *("judgebench.reports.agreement", "judgebench.reports.confidence"),
+        *("judgebench.metrics.agreement", "judgebench.metrics.paired", "judgebench.metrics.probes"),
+        *("judgebench.exchange.tables", "sqlalchemy.dialects.postgresql"),
+    }
+
+
+def test_a_plan_loads_nothing_of_earlier_verdicts() -> None:
+    """Where there are none: `judgebench plan` is said first of all."""
+    assert not _loaded_with("judgebench.execution.forecast", "judgebench.reports.plan") & {
+        *("judgebench.reports.model_pairs", "judgebench.reports.board_data"),
+        *("judgebench.reports.gate_suggest", "judgebench.metrics.paired"),
+    }
+
+
+def _told_nothing() -> dict[str, str]:
+    """The environment without anybody's word on threads."""
+    return {name: told for name, told in os.environ.items() if not name.endswith("_NUM_THREADS")}
+
+
+def _loaded_with(*modules: str) -> set[str]:
+    code = f"import sys, {', '.join(modules)}; print(' '.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert loaded.issuperset(modules)
+    return loaded
+
+
 def test_what_shows_boards_computes_in_threads_of_its_own() -> None:
     """Unless somebody says otherwise; what starts others' programs hands them nothing of it."""
 
@@ -115,15 +179,12 @@ def test_what_shows_boards_computes_in_threads_of_its_own() -> None:
             "import numpy\n"
             "print([p['num_threads'] for p in threadpoolctl.threadpool_info()])"
         )
-        usual = {
-            name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")
-        }
         done = subprocess.run(
             [sys.executable, "-c", code],
             capture_output=True,
             text=True,
             check=True,
-            env=usual | given,
+            env=_told_nothing() | given,
         )
         return done.stdout.splitlines()[-1]
 

@@ -52,8 +52,8 @@ def fill_one(url: str) -> None:
         machine = Machine(store, "run-1")
         machine.judge(range(6))
         machine.rest(0)
-        store.put_stack_anchors(  # which stands at no place
-            {b"s" * 32: _response(machine, "again")}
+        store.put_responses(  # which stands at no place
+            {b"s" * 32: _response(machine, "again")}, stand=False
         )
 
 
