@@ -2134,6 +2134,9 @@ def run(
 
     Parameters
     ----------
+    suite
+        Its file, or what `judgebench.config.load_suite` read there: the manifest keeps what is
+        written in the file.
     store, limits
         Go before what the suite says; ``limits`` has the names of its section.
     progress
@@ -2167,6 +2170,11 @@ def run(
 
     narrowing = _narrowing(models, judges, limit, shard)
     suite = suite if isinstance(suite, config.Suite) else config.load_suite(Path(suite))
+    if suite.source.path is None:
+        raise UsageError(
+            f"the suite {suite.name} was read from no file, so nothing could say later what ran: "
+            "write it to one, and give its path"
+        )
     with ExitStack() as held:
         if any(one.lm_eval_task is not None for one in suite.benchmarks):
             held.enter_context(metrics_worker())  # what tasks are, and what they say of answers

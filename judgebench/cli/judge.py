@@ -173,7 +173,7 @@ def command(
     asked, and `judgebench leaderboard`, `compare`, `gate` and the dashboard know them by the name
     of --benchmark, whose version is the hash of the questions. Keys come from OPENAI_API_KEY and
     ANTHROPIC_API_KEY. Panels and other ways of judging take a suite. With --batch questions are
-    handed over; once `judgebench batches collect` has the replies, the same again reads them.
+    handed over; once `judgebench batches collect` has the replies, the same command reads them.
 
     `judgebench judge try` shows what would be asked, and what is read from the replies;
     `judgebench judge replace OLD NEW` has another judge judge every baseline.

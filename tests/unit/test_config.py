@@ -81,6 +81,11 @@ def test_what_a_manifest_keeps_has_no_key(tmp_path: Path) -> None:
         ("[exact_match, small]", "[small, exact_match, small]", "judges: named twice: small"),
         ("  - name: small", "  - name: human/bot", "the name of a person"),
         ("  - name: small", "  - name: human", "the name of a person"),
+        (
+            "  - name: small",
+            "  - {name: rule, kind: exact_match, batch: true}\n  - name: small",
+            "who has no provider takes no batches (anthropic, openai do)",
+        ),
         ("http://127.0.0.1:{port}/v1", "ftp://here/v1", "must be a full address"),
         ("limit: 8", "limit: [8]", "limit: Input should be a valid integer (found a list)"),
         ("name: nightly", "name: 2024-06-01", "a valid string (found the date 2024-06-01)"),
