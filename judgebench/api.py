@@ -1035,12 +1035,14 @@ def _board_of(
     """The ids of the judge and of the opponent of the one board with a verdict on some models."""
     found: dict[tuple[str, str | None], str] = {}
     known: dict[str, str] = {}
+    called = set[str]()
     for one in store.boards_met():
         if (one.benchmark, one.version) != (which.name, which.version) or one.model.id not in about:
             continue
         its, against = one.judge, one.opponent
         title = its.name if against is None else f"{its.name} against {against.name}"
         known[its.id] = its.name
+        called |= {its.id, *its.names}
         theirs = ("",) if against is None else (against.id, *against.names)
         if judge in (None, its.id, *its.names) and opponent in (None, *theirs):
             found[its.id, None if against is None else against.id] = title
@@ -1049,11 +1051,9 @@ def _board_of(
     if not known:
         raise UsageError(f"{which}: no judge has judged {next(iter(about.values()))}")
     if not found:
-        said = (
-            unknown_name("judge", judge, known.values())
-            if judge
-            else f"no board against {opponent!r}"
-        )
+        said = f"no board{f' of {judge}' if judge else ''} against {opponent!r}"
+        if judge and judge not in called:
+            said = unknown_name("judge", judge, known.values())
         raise UsageError(f"{which}: {said}")
     raise UsageError(
         f"{which} has several boards: {', '.join(found.values())}; name the judge (--judge)"
@@ -2134,6 +2134,9 @@ def run(
 
     Parameters
     ----------
+    suite
+        Its file, or what `judgebench.config.load_suite` read there: the manifest keeps what is
+        written in the file.
     store, limits
         Go before what the suite says; ``limits`` has the names of its section.
     progress
@@ -2167,6 +2170,11 @@ def run(
 
     narrowing = _narrowing(models, judges, limit, shard)
     suite = suite if isinstance(suite, config.Suite) else config.load_suite(Path(suite))
+    if suite.source.path is None:
+        raise UsageError(
+            f"the suite {suite.name} was read from no file, so nothing could say later what ran: "
+            "write it to one, and give its path"
+        )
     with ExitStack() as held:
         if any(one.lm_eval_task is not None for one in suite.benchmarks):
             held.enter_context(metrics_worker())  # what tasks are, and what they say of answers

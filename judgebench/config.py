@@ -328,8 +328,9 @@ class Endpoint(Ruled):
     def _faults(self) -> dict[str, object]:
         several = ";" in ((self.server and self.server.gpus) or "")
         faults: dict[str, object] = {
-            f"{self.provider} takes no batches ({', '.join(sorted(BATCHING))} do): leave out "
-            "'batch'": self.batch and self.provider not in BATCHING,
+            f"{self.provider or 'who has no provider'} takes no batches "
+            f"({', '.join(sorted(BATCHING))} do): leave out 'batch'": self.batch
+            and self.provider not in BATCHING,
             "name the 'provider' that answers, e.g. openai_compatible": (
                 self.provider is None and (self.server or self.base_url or self.model)
             ),

@@ -38,13 +38,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
 FIGURES = ROOT / "tasks" / "alpaca_eval" / "figures"
 ALPACA, BASELINE = "alpaca_eval", "gpt4_1106_preview"
 MUST = "import click, numpy, pydantic, sqlalchemy"
 READ = """
 import sys
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from judgebench.store import open_store
 with open_store(sys.argv[1], read_only=True) as store:
     print(len(store.board_verdicts("large", "1")["value"]))

@@ -47,7 +47,7 @@ def body(shown: State, identity: DeltaGenerator) -> None:
     if not judges:
         nobody_labels(shown.compute(explore.choice, at, None))
         return
-    correct = page.choose("Correct says", list(judges), "correct", at=places[0])
+    correct = page.choose("Who says what is correct", list(judges), "correct", at=places[0])
     there = shown.compute(explore.choice, at, judges[correct])
     if not there.confidences:
         no_confidences(

@@ -15,6 +15,7 @@ from long_text import visible
 from streamlit.delta_generator import DeltaGenerator
 
 from judgebench import explore
+from judgebench.plain_text import counted
 from judgebench.records import is_human
 from judgebench.reports.judge_card import USES, CardMeasure, CardSection, section_tables
 
@@ -81,7 +82,7 @@ def panels(section: CardSection, number: int) -> None:
     told = [
         *((f"{one.use}: {one.believed}", SIGNS[one.believed], one.because, USES[one.use])
           for one in section.decisions),
-        *((f"{one.title}: {one.state}", SIGNS[one.state], numbers(one), one.means)
+        *((f"{one.title}: {state(one)}", SIGNS[one.state], numbers(one), one.means)
           for one in doubted),
     ]  # fmt: skip
     for first in range(0, len(told), ACROSS):
@@ -94,6 +95,11 @@ def panels(section: CardSection, number: int) -> None:
                     st.text(visible(value.replace("; ", "\n")))
                     if means:
                         st.caption(markdown_text.escaped(visible(means)))
+
+
+def state(one: CardMeasure) -> str:
+    """Where it fails on single models alone, its number may well be as wanted."""
+    return one.state + (f" on {counted(len(one.fails), 'model')}" if one.fails else "")
 
 
 def numbers(one: CardMeasure) -> str:

@@ -173,7 +173,7 @@ def command(
     asked, and `judgebench leaderboard`, `compare`, `gate` and the dashboard know them by the name
     of --benchmark, whose version is the hash of the questions. Keys come from OPENAI_API_KEY and
     ANTHROPIC_API_KEY. Panels and other ways of judging take a suite. With --batch questions are
-    handed over; once `judgebench batches collect` has the replies, the same again reads them.
+    handed over; once `judgebench batches collect` has the replies, the same command reads them.
 
     `judgebench judge try` shows what would be asked, and what is read from the replies;
     `judgebench judge replace OLD NEW` has another judge judge every baseline.
@@ -345,8 +345,8 @@ def probe(form: str, outputs: Sequence[Path], **asked: Any) -> int:
     benchmark's usual way. Its verdicts stand in the store as on any benchmark, called probe/answers
     and so on: again, only what is missing is asked.
 
-    Who costs money is asked with --max-cost alone, about as many of the items as that is enough
-    for; without, it is said what it would take.
+    A judge that costs money is asked only with --max-cost, about as many of the items as that is
+    enough for; without, it is said what it would take.
 
     \b
     Examples:
@@ -389,7 +389,8 @@ def rejudge(form: str, outputs: Sequence[Path], **asked: Any) -> int:
     was not fitted on.
 
     NEW as PROVIDER/MODEL judges as OLD does, with the same prompt. Its verdicts are ordinary ones:
-    a run with NEW asks only about the rest. Who costs money is asked with --max-cost alone.
+    a run with NEW asks only about the rest. A judge that costs money is asked only with
+    --max-cost.
 
     \b
     Examples:

@@ -41,23 +41,23 @@ COMMANDS = {
     "respond": "Have models answer a benchmark. Nobody judges.",
     "judge": "Have models judge answers that exist, without a suite; try, replace: see --help.",
     "leaderboard": "Rank the models of a benchmark, each number with its interval.",
-    "report": "The table of a paper: models by benchmarks, published rows beside, methods.",
-    "verify": "Compute every cell of a bundle of leaderboards again.",
     "ranking": "Rank models from pairs, and say who is above whom.",
     "compare": "Which of two models is better, on each benchmark, and what decided it.",
-    "gate": "The regression gate for CI: is the candidate worse than the baseline?",
-    "nights": "How a model went night by night: what a gate says of each, and a slow slide.",
-    "training": "The checkpoints of a training run by step: a band, the best one, the last one.",
-    "baseline": "Baselines of the gate by name: set, list.",
-    "anchors": "Whether a judge changed under its name: pin answers, ask again, list.",
-    "agreement": "Judges against people and against each other: kappa and its family.",
-    "judge-sweep": "Which judge to use: kappa with people against cost, with few verdicts.",
-    "evaluators": "Judges that compare beside people: agreement, biases: length, lists, position.",
-    "judge-card": "Whether a judge can be believed: for what, on which models, and why.",
-    "probe": "What a judge makes of dummy answers and attacks, and whether it says the same again.",
-    "rejudge": "What would change with another judge: a pilot, the bridge, the price of the whole.",
     "confidence": "Whether models are sure of what is correct: AUROC, ECE, alignment.",
     "calibrate-length": "Fit what length-controlled win rates need, from the store's judgments.",
+    "report": "The table of a paper: models by benchmarks, published rows beside, methods.",
+    "verify": "Compute every cell of a bundle of leaderboards again.",
+    "gate": "The regression gate for CI: is the candidate worse than the baseline?",
+    "baseline": "Baselines of the gate by name: set, list.",
+    "nights": "How a model went night by night: what a gate says of each, and a slow slide.",
+    "training": "The checkpoints of a training run by step: a band, the best one, the last one.",
+    "judge-card": "Whether a judge can be believed: for what, on which models, and why.",
+    "agreement": "Judges against people and against each other: kappa and its family.",
+    "evaluators": "Judges that compare beside people: agreement, biases: length, lists, position.",
+    "judge-sweep": "Which judge to use: kappa with people against cost, with few verdicts.",
+    "probe": "What a judge makes of dummy answers and attacks, and whether it says the same again.",
+    "rejudge": "What would change with another judge: a pilot, the bridge, the price of the whole.",
+    "anchors": "Whether a judge changed under its name: pin answers, ask again, list.",
     "import": "Take in verdicts, responses, labels or others' results from files.",
     "export": "Write verdicts or responses to a file, or AlpacaEval's files.",
     "labels": "People's labels: draw answers for them, take labels in, report on a judge.",
@@ -72,6 +72,16 @@ COMMANDS = {
     "dashboard": "Open the dashboard on a store.",
     "reproduce": "Recompute published tables and say where they agree.",
     "doctor": "What is installed, reachable and configured.",
+}
+
+#: Command -> the heading that stands before it there.
+HEADINGS = {
+    "run": "Ask and judge",
+    "leaderboard": "Which model is better",
+    "judge-card": "Whether a judge is right",
+    "import": "Files, labels and data",
+    "runs": "What ran, and what is stored",
+    "dashboard": "Besides",
 }
 
 #: They read and compute. What they make stays until they end, some millions of objects at most.
@@ -137,8 +147,11 @@ class _Commands(Commands):
         return with_include_path(command) if cmd_name in ABOUT_BENCHMARKS else command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        begins = [*map([*COMMANDS].index, HEADINGS), len(COMMANDS)]
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            for heading, start, end in zip(HEADINGS.values(), begins, begins[1:], strict=False):
+                with formatter.section(heading):
+                    formatter.write_dl([*COMMANDS.items()][start:end], col_max=18)
 
 
 app = _Commands(

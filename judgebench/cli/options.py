@@ -191,7 +191,11 @@ limit_options = several(
 
 
 level_option = click.option(
-    "--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True
+    "--level",
+    type=click.FloatRange(0.5, 0.999),
+    default=0.95,
+    show_default=True,
+    help="How often an interval holds the true value; tests err in the rest.",
 )
 
 

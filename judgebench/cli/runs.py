@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 LOOK_S = 2.0
 """Between two looks at a store: as often as a run tells how far it is."""
 
-AGAIN = "run the suite again to read the verdicts"
+AGAIN = "run the same command again to read the verdicts"
 
 
 @click.group("runs", cls=Commands)

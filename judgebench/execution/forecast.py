@@ -375,7 +375,7 @@ class _Plan:
         self.detects = detects
         self.scales = Scales(pool, store)
         self.lengths = Lengths()
-        self.waits = pool.waits
+        self.waits, self.some_wait = pool.waits, pool.some_wait
         self.replied: set[bytes] = set()
         self.seen: set[bytes] = set()
         self.counted: set[bytes] = set()
@@ -454,13 +454,22 @@ class _Plan:
             return row
         scale = self.scales.of(candidate.name, candidate.api, candidate.key, judges=False)
         tokens, waiting = Tokens(), 0
+        takes: dict[tuple[str, bool, int], Tokens] = {}
         for question in answer_calls(found):
             for more in range(1 + len(question.later)):
-                request = question.request([""] * more)
-                if self.waits(keys.request_key(request)):
-                    waiting += 1
-                else:  # with what will be answered in the turns before
-                    tokens += scale.call(request)
+                # Further samples differ in their seeds alone, the first one from them in more.
+                about = question.items[0].id, question.sample > 0, more
+                took = None if question.before or self.some_wait else takes.get(about)
+                if took is None:
+                    request = question.request([""] * more)
+                    if self.some_wait and self.waits(keys.request_key(request)):
+                        waiting += 1
+                        continue
+                    took = scale.call(request)
+                    if not question.before:
+                        takes[about] = took
+                tokens += took
+                if more:  # with what will be answered in the turns before
                     tokens += Tokens(prompt=self.lengths.of(found).times(more))
         row = replace(row, generations=row.generations - waiting)
         return replace(row, **_takes(scale, tokens))

@@ -192,16 +192,23 @@ def answer_calls(answers: Answers) -> Iterator[Question]:
     asked: set[bytes] = set()
     for key, (items, sample) in answers.candidate.wanted.items():
         if key in answers.missing and key not in asked:
-            asked.update(keys.answer_keys(answers.candidate.key, items[0], sample=sample))
-            yield from _next_turn(answers, items, sample)
+            own: tuple[bytes, ...] = (key,)
+            if items[0].n_answers > 1:
+                own = keys.answer_keys(answers.candidate.key, items[0], sample=sample)
+            asked.update(own)
+            yield from _next_turn(answers, items, sample, own)
 
 
-def _next_turn(answers: Answers, items: tuple[Item, ...], sample: int) -> tuple[Question, ...]:
-    """The first turn that the store does not have yet, after what it has of those before."""
+def _next_turn(
+    answers: Answers, items: tuple[Item, ...], sample: int, own: tuple[bytes, ...]
+) -> tuple[Question, ...]:
+    """The first turn that the store does not have yet, after what it has of those before.
+
+    ``own`` are the keys of all turns.
+    """
     candidate = answers.candidate
     api = candidate.api
     assert api is not None
-    own = keys.answer_keys(candidate.key, items[0], sample=sample)
     there = answers.found(own) if len(own) > 1 else {}
     turn = next((n for n, key in enumerate(own) if key not in there), None)
     if turn is None:
@@ -210,7 +217,9 @@ def _next_turn(answers: Answers, items: tuple[Item, ...], sample: int) -> tuple[
         key=own[turn],
         later=own[turn + 1 :],
         before=tuple(there[key].text for key in own[:turn]),
-        next_turn=None if turn + 1 == len(own) else partial(_next_turn, answers, items, sample),
+        next_turn=None
+        if turn + 1 == len(own)
+        else partial(_next_turn, answers, items, sample, own),
         places=tuple(candidate.place(item.id, sample, turn) for item in items),
         items=items,
         spec=candidate.spec,

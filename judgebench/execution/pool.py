@@ -85,7 +85,7 @@ class ProviderPool:
         self._batched = (
             None if store is None or not known else lambda key: bool(store.in_batches([key], None))
         )
-        self._has_batches = any(batch.state in OPEN for batch in known)
+        self.some_wait = any(batch.state in OPEN for batch in known)
         self._store = store
         self._servers: dict[bytes, LocalServer] = {}
         self.copies = 1
@@ -185,7 +185,7 @@ class ProviderPool:
         if config.batch:
             return self._batch_door(name, config)
         provider = self.providers.get(self.endpoint(config))
-        return BatchDeferred(provider, self._in_batch) if self._has_batches else provider
+        return BatchDeferred(provider, self._in_batch) if self.some_wait else provider
 
     def _batch_door(self, name: str, config: Endpoint) -> Provider:
         """A door behind which questions are put together for a batch."""
@@ -203,7 +203,7 @@ class ProviderPool:
 
     def waits(self, key: bytes) -> bool:
         """Whether a question waits in a batch of an earlier run, and so is not asked."""
-        return self._has_batches and self._in_batch(key)
+        return self.some_wait and self._in_batch(key)
 
     def _in_batch(self, key: bytes) -> bool:
         return self._store is not None and bool(self._store.in_batches([key]))

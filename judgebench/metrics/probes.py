@@ -21,7 +21,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from judgebench.columns import grouped
 from judgebench.errors import UsageError
 from judgebench.metrics.agreement import KAPPA, label_kappa
-from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.intervals import Intervals, as_estimate
 from judgebench.metrics.judged_values import OUTCOMES
 from judgebench.metrics.scores import scales_of
 from judgebench.metrics.verdict_table import Columns
@@ -298,27 +298,12 @@ def _share(
     """The share of items, both orders of one averaged, with Wilson's interval over items."""
     items = grouped((item, yes) for (item, _), yes in accepted.items() if yes is not None)
     n, missing = sum(map(len, items.values())), sum(yes is None for yes in accepted.values())
-    if not items:
-        return Estimate(
-            value=math.nan,
-            n=0,
-            units=0,
-            missing=missing,
-            level=wanted.level,
-            undefined=why if not accepted else "nothing could be read",
-        )
-    total = sum(sum(own) / len(own) for own in items.values())
-    low, high = wilson_interval(total, len(items), level=wanted.level)
-    return Estimate(
-        value=total / len(items),
-        low=float(low),
-        high=float(high),
-        n=n,
-        units=len(items),
-        missing=missing,
-        level=wanted.level,
-        method="wilson",
-    )
+    total, units = sum(sum(own) / len(own) for own in items.values()), len(items)
+    low, high = wilson_interval(total, units, level=wanted.level)
+    return as_estimate(
+        total / units if units else math.nan, (float(low), float(high), "wilson"), n=n, units=units,
+        missing=missing, level=wanted.level, why=why if not accepted else "nothing could be read",
+    )  # fmt: skip
 
 
 def words_agree(

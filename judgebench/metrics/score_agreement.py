@@ -356,7 +356,7 @@ class _Compared:
         return np.flatnonzero(np.bincount(self.board.values.model_of[self.counted]))
 
     def counts(self) -> dict[str, int]:
-        """As in `ScoreTable`."""
+        """What there is of each kind, and what is lacking."""
         codes = self.said.codes[self.counted]
         found = {"answers": len(codes), "unreadable": int((codes == UNREADABLE).sum())}
         found["failed"] = int((codes == NOT_HAD).sum())

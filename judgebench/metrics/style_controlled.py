@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from judgebench.metrics.board_kinds import BoardKind, read_board
 from judgebench.metrics.intervals import LEAST, Floats
 from judgebench.metrics.verdict_table import Columns, Ints
 from judgebench.metrics.win_rate import PERCENT, weights_of
+from judgebench.records import Estimate
 from judgebench.stats.ranking import relative_difference
 from judgebench.stats.style_control import (
     Definition,
@@ -111,21 +113,22 @@ STYLE_CONTROLLED = "style_controlled_win_rate"
 class StyleBoard:
     """One judge's style-controlled scores, per cent by model, and the coefficients of `STYLE`.
 
-    ``intervals`` have nan for ends where there is none; ``questions`` says how many each model's
-    games are about. ``lacking`` has, in place of scores, the models of which answers are not known,
-    and of how many games; the opponent among them.
+    ``n`` of a score are games. ``lacking`` has, in place of scores, the models of which answers are
+    not known, and of how many games; the opponent among them.
     """
 
-    scores: Mapping[str, float]
-    intervals: Mapping[str, tuple[float, float]]
-    coefficients: Mapping[str, float]
-    games: Mapping[str, int]
-    questions: Mapping[str, int]
-    lacking: Mapping[str, int]
+    scores: Mapping[str, Estimate] = field(default_factory=dict)
+    coefficients: Mapping[str, float] = field(default_factory=dict)
+    lacking: Mapping[str, int] = field(default_factory=dict)
 
 
 FEWEST_QUESTIONS = 100
 """With fewer there is no interval: of so many and more it was measured that intervals hold."""
+
+NO_STYLE_INTERVAL = (
+    f"no interval with fewer than {FEWEST_QUESTIONS} questions, or {LEAST} won, or lost: none was "
+    "measured to hold"
+)
 
 
 class Games(NamedTuple):
@@ -175,6 +178,7 @@ def style_boards(
     definition: Definition,
     clear: float,
     level: float = 0.95,
+    unit: str = "tokens",
 ) -> dict[str, StyleBoard]:
     """By judge, the fit of all models that it compared.
 
@@ -183,7 +187,7 @@ def style_boards(
     columns
         As for `win_rate.win_rates`, with ``label``.
     looks
-        Of answers, by model and item; their length is in tokens.
+        Of answers, by model and item; their length is in the ``unit``.
     clear
         What a clear win counts.
     level
@@ -215,27 +219,23 @@ def style_boards(
         if np.isnan(theirs).any():
             lacking[opponent] = int(np.isnan(theirs[:, 0]).sum())
         if lacking:
-            found[judge] = StyleBoard(
-                scores={}, intervals={}, coefficients={}, games={}, questions={}, lacking=lacking
-            )
+            found[judge] = StyleBoard(lacking=lacking)
             continue
         games = Games(
             of, values[rows], weights[rows], table.unit_of[places],
             differences(own, theirs, definition),
         )  # fmt: skip
         fit, *ends = fitted(games, n_models=len(models), definition=definition, level=level)
-        asked = np.unique(np.stack([of, games.question]), axis=1)[0]
-        found[judge] = StyleBoard(
-            scores=dict(zip(models, (fit.scores * PERCENT).tolist(), strict=True)),
-            intervals={
-                model: (low, high)
-                for model, low, high in zip(
-                    models, *((end * PERCENT).tolist() for end in ends), strict=True
-                )
-            },
-            coefficients=dict(zip(STYLE, fit.coefficients.tolist(), strict=True)),
-            games=dict(zip(models, n.tolist(), strict=True)),
-            questions=dict(zip(models, np.bincount(asked).tolist(), strict=True)),
-            lacking={},
-        )
+        asked = np.bincount(np.unique(np.stack([of, games.question]), axis=1)[0])
+        estimates = {}
+        for at, model in enumerate(models):
+            score, low, high = (float(one[at]) * PERCENT for one in (fit.scores, *ends))
+            by = NO_STYLE_INTERVAL if math.isnan(low) else "by question, on the logit, Student's t"
+            estimates[model] = Estimate(
+                value=score, low=low, high=high, n=int(n[at]), units=int(asked[at]), level=level,
+                method=f"logistic fit of all models and style, lengths in {unit}; {by}",
+                undefined="the fit has no finite answer" if math.isnan(score) else None,
+            )  # fmt: skip
+        coefficients = dict(zip(STYLE, fit.coefficients.tolist(), strict=True))
+        found[judge] = StyleBoard(scores=estimates, coefficients=coefficients)
     return found

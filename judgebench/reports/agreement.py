@@ -750,14 +750,14 @@ def rater_agreement(
     columns = renamed(columns, disambiguate([columns], "model"), named)
     columns = with_units(columns, store, which)
     name = named.get(rater.hex()[:12])
-    own = where(columns, (judge == name for judge in columns["judge"]))
+    own = where(columns, marked(columns["judge"], lambda judge: judge == name))
     if name is None or kind not in own["kind"]:
         return RaterAgreement()
     rows: tuple[AgreementRow, ...]
     if kind == "label":
         rows = label_kappa(columns, reference=name, labels=which.labels, intervals=intervals)
     elif kind == "preference":
-        pairs = where(columns, (opponent is not None for opponent in columns["opponent"]))
+        pairs = where(columns, marked(columns["opponent"], lambda one: one is not None))
         board = OutcomeAgreement(read_outcomes(pairs), intervals=intervals)
         rows = board.against(name).rows
     else:

@@ -150,7 +150,7 @@ class ConfidenceData:
         if judges is not None:
             among = {None, *judges}  # no judge has to do with an answer that failed
             stored, failures = (
-                where(told, (judge in among for judge in told["judge_id"]))
+                where(told, marked(told["judge_id"], among.__contains__))
                 for told in (stored, failures)
             )
         answers = where(answers, answers["newest"])
@@ -174,7 +174,7 @@ class ConfidenceData:
         its = select_rows({name: verdicts[name] for name in _SAID}, np.flatnonzero(alone))
         what = paired(its["kind"], paired(its["low"], its["high"]))
         its["kind"] = what.mapped(lambda one: SHARE if one == ("score", (0.0, 1.0)) else one[0])
-        self._table = read_table(its)
+        self._table = read_table(its, kind=SHARE)  # scores from 0 to 1 are its values
         given = counted(its["judge"], its["kind"], its["sample"])
         self._gives = {(judge, what, not sample) for judge, what, sample in given}
 
@@ -194,11 +194,6 @@ class ConfidenceData:
         """By model and item, values (items, models) of what a judge was asked about."""
         models, items = self._table.models, self._table.items
         return {(models[m], items[i]): values[i, m].item() for i, m in np.argwhere(asked).tolist()}
-
-    @cached_property
-    def _shares(self) -> Floats:
-        """Scores from 0 to 1, one a row of the table."""
-        return verdict_values(self._table.columns, SHARE)
 
     def _read_answers(self, answers: Columns) -> None:
         names = ("sample", "turn", "model_id", "item_id", "text", "logprob", "completion_tokens")
@@ -324,7 +319,7 @@ class ConfidenceData:
         return Confidence(
             name=judge,
             judge=judge,
-            of=self._means(judge, self._shares, first=True),
+            of=self._means(judge, self._table.values, first=True),
             why_none=f"{judge} has given no confidence",
         )
 
@@ -363,7 +358,7 @@ class ConfidenceData:
     def _agreeing(self, judge: str | None, name: str) -> Confidence:
         """Of no judge, the one that nobody has said anything for."""
         table, rows = self._table, self._rows(judge, first=False)
-        read = np.unique(table.answer_of[rows[~np.isnan(self._shares[rows])]])
+        read = np.unique(table.answer_of[rows[~np.isnan(table.values[rows])]])
         asked, samples = (
             np.bincount(cells, minlength=math.prod(table.shape)).reshape(table.shape)
             for cells in (table.cells(rows), table.cell_of[read])
@@ -372,7 +367,7 @@ class ConfidenceData:
         return Confidence(
             name=name,
             judge=judge,
-            of=self._means(judge, self._shares, first=False),
+            of=self._means(judge, self._table.values, first=False),
             why_none=NOT_JUDGED if judge is None else why,
             samples=self._by_answer(asked, samples),
         )

@@ -386,15 +386,20 @@ def label_report(
         pairs = [("judge", name, HUMAN), *(("judge_person", name, one) for one in raters)]
         pairs += [("people", one, other) for one, other in combinations(raters, 2)]
     rows = [_pair(values, *one, weights=weights, wanted=wanted) for one in pairs]
+    said = np.stack([values.of(one).values for one in (name, *raters)])
+    no_majority = np.isnan(values.of(HUMAN).values) & ~np.isnan(said[1:]).all(axis=0)
     if not rows[0].metrics["agreement"].n:
+        if split := int((no_majority & ~np.isnan(said[0])).sum()):
+            raise UsageError(
+                f"{which}: people are split over {counted(split, 'answer')} that {name} has "
+                "judged, and have a majority on none"
+            )
         raise UsageError(f"{which}: {name} has judged nothing that people have labelled")
     warnings = [
         f"{row.judge} and {row.reference} have no answer in common, so nothing is known of them"
         for row in rows if not row.metrics["agreement"].n
     ]  # fmt: skip
     design = sample_design(store, *at)
-    said = np.stack([values.of(one).values for one in (name, *raters)])
-    no_majority = np.isnan(values.of(HUMAN).values) & ~np.isnan(said[1:]).all(axis=0)
     units, numeric = values.unit_of[values.item_of], kind == "score"
     test = (
         alternative_annotator(said[0], said[1:], units, numeric=numeric, epsilon=epsilon)
@@ -465,7 +470,8 @@ def _pair(
 
 
 def _uneven(weights: Floats | None) -> bool:
-    return weights is not None and bool(np.ptp(weights[weights > 0]) > 1e-9)
+    drawn = np.zeros(0) if weights is None else weights[weights > 0]
+    return len(drawn) > 0 and bool(np.ptp(drawn) > 1e-9)
 
 
 def _human_kappa(rows: Sequence[RaterPair]) -> str:

@@ -19,7 +19,7 @@ from judgebench.config import LM_EVAL_GROUPS, Panel
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.accuracy import NO_ONE_NUMBER, accuracies
 from judgebench.metrics.board_kinds import BoardKind
-from judgebench.metrics.intervals import LEAST, Intervals
+from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.measures import (
     AVG_LENGTH,
     AVG_WORDS,
@@ -32,7 +32,7 @@ from judgebench.metrics.measures import (
 from judgebench.metrics.ranked_rows import Standing
 from judgebench.metrics.scores import NOT_APPLICABLE, scores
 from judgebench.metrics.style_controlled import (
-    FEWEST_QUESTIONS,
+    NO_STYLE_INTERVAL,
     STYLE_CONTROLLED,
     Style,
     StyleBoard,
@@ -497,12 +497,16 @@ class _Boards:
             found = style_boards(
                 verdicts, opponent, looks,
                 definition=definition, clear=weighted.clear, level=self.intervals.level,
+                unit=self.style_unit,
             )  # fmt: skip
             wanted = {j: one for j, one in found.items() if not self.judges or j in self.judges}
             refuse_lacking(self.which, wanted)
             self.styled |= {(judge, opponent): one for judge, one in wanted.items()}
-            name = f"{STYLE_CONTROLLED}/{definition}"
-            beside[name] = estimates_of(wanted, self.style_unit, self.intervals.level)
+            beside[f"{STYLE_CONTROLLED}/{definition}"] = {
+                (j, model): score
+                for j, one in wanted.items()
+                for model, score in one.scores.items()
+            }
         return [
             replace(
                 row,
@@ -706,40 +710,10 @@ def refuse_lacking(which: BenchmarkRef, boards: Mapping[str, StyleBoard]) -> Non
             )
 
 
-NO_STYLE_INTERVAL = (
-    f"no interval with fewer than {FEWEST_QUESTIONS} questions, or {LEAST} won, or lost: none was "
-    "measured to hold"
-)
-
-
-def estimates_of(
-    boards: Mapping[str, StyleBoard], unit: str, level: float
-) -> dict[tuple[str, str], Estimate]:
-    """The scores by judge and model."""
-    how = f"logistic fit of all models and style, lengths in {unit}; "
-    found = {}
-    for judge, one in boards.items():
-        for model, score in one.scores.items():
-            low, high = one.intervals[model]
-            by = NO_STYLE_INTERVAL if math.isnan(low) else "by question, on the logit, Student's t"
-            found[judge, model] = Estimate(
-                value=score,
-                low=low,
-                high=high,
-                n=one.games[model],
-                units=one.questions[model],
-                missing=0,
-                level=level,
-                method=how + by,
-                undefined="the fit has no finite answer" if math.isnan(score) else None,
-            )
-    return found
-
-
 def said_of_style(one: StyleBoard, unit: str) -> list[str]:
     """Whose scores they are, in what lengths were counted, and what style is worth."""
     fitted = {mark: value for mark, value in one.coefficients.items() if not math.isnan(value)}
-    no_interval = any(math.isnan(low) for low, _ in one.intervals.values())
+    no_interval = any(math.isnan(score.low) for score in one.scores.values())
     worth = ", ".join(f"{mark} {value:+.2f}" for mark, value in fitted.items()) or "none"
     return [
         "style-controlled scores belong to this set of "

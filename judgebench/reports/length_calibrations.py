@@ -35,7 +35,7 @@ from judgebench.metrics.length_controlled import (
     from_json,
 )
 from judgebench.metrics.length_controlled import to_json as numbers
-from judgebench.metrics.paired import PairedModels, PairedTests, compare
+from judgebench.metrics.paired import PairedModels, PairedTests, compare, rows_of
 from judgebench.metrics.ranked_rows import Places, Standing, ranks
 from judgebench.metrics.win_rate import AS_PUBLISHED, LENGTH_CONTROLLED, PERCENT, WIN_RATE
 from judgebench.plain_text import day, few
@@ -48,7 +48,6 @@ from judgebench.reports.boards import (
     described,
     find_judges,
     find_model,
-    where,
 )
 from judgebench.reports.document import (
     OfBenchmark,
@@ -191,11 +190,9 @@ def pair_at_equal_length(
     held = _held(data, kind, judge)
     if isinstance(held, str):
         raise UsageError(f"{data.which}: no length-controlled win rate: {held}")
-    verdicts = data.board.verdicts[kind]
-    who = zip(verdicts["judge"], verdicts["model"], strict=True)
     return at_equal_length(
         pair,
-        where(verdicts, (one == judge and model in two for one, model in who)),
+        rows_of(data.board.verdicts[kind], judge, two),
         kind.opponent,
         two,
         lengths=data.board.lengths,

@@ -20,8 +20,9 @@ from functools import partial
 from itertools import product
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
-from judgebench.columns import coded, grouped
-from judgebench.columns import taken as rows_of
+import numpy as np
+
+from judgebench.columns import coded, counted, grouped, marked, paired, select_rows
 from judgebench.metrics.accuracy import of_rate
 from judgebench.metrics.board_kinds import BoardKind, by_board
 from judgebench.metrics.intervals import Intervals
@@ -31,7 +32,7 @@ from judgebench.metrics.registry import metric
 from judgebench.metrics.scores import with_parts
 from judgebench.metrics.verdict_table import verdict_values
 from judgebench.metrics.win_rate import NEAR, WEIGHTED, outcome
-from judgebench.plain_text import counted
+from judgebench.plain_text import counted as in_words
 from judgebench.records import CONFIDENCES, HUMAN, Estimate, Item, RunManifest
 from judgebench.reports.board_data import IMPORTED, balance_of, figures, groups_of
 from judgebench.reports.boards import BenchmarkRef, Columns, benchmark_ref, where
@@ -111,7 +112,7 @@ class Side:
 
     def served(self, judge_id: str) -> set[str]:
         """The models that served a judge's replies."""
-        said = zip(self.verdicts["judge_id"], self.verdicts["served_model"], strict=True)
+        said = counted(self.verdicts["judge_id"], self.verdicts["served_model"])
         return {served for judge, served in said if judge == judge_id and served}
 
 
@@ -133,19 +134,16 @@ def side(
     contents
         What each item is, as `Store.item_contents` says: equal ones are one question.
     """
-    kinds = zip(verdicts["judge_kind"], verdicts["sample"], strict=True)
-    on_boards = (
-        kind not in CONFIDENCES and not (which.first_only and sample) for kind, sample in kinds
+    on_boards = marked(
+        paired(verdicts["judge_kind"], verdicts["sample"]),
+        lambda one: one[0] not in CONFIDENCES and not (which.first_only and one[1]),
     )
-    counted = with_parts(where(verdicts, on_boards))
-    boards = by_board({**counted, "judge": counted["judge_id"], "opponent": counted["opponent_id"]})
+    its = with_parts(where(verdicts, on_boards))
+    boards = by_board({**its, "judge": its["judge_id"], "opponent": its["opponent_id"]})
     return Side(
         verdicts,
-        {
-            kind: {name: rows_of(values, rows) for name, values in counted.items()}
-            for kind, rows in boards.items()
-        },
-        len(verdicts["item_id"]) - len(counted["item_id"]),
+        {kind: select_rows(its, rows) for kind, rows in boards.items()},
+        len(verdicts["item_id"]) - len(its["item_id"]),
         *_answers_of(run, answers, verdicts),
         contents,
     )
@@ -506,7 +504,7 @@ class RunDiff(Report):
 
     def _moved(self) -> list[Table]:
         left = (
-            f"{counted(self.left_out, 'verdict')} on how sure models are of their answers are not "
+            f"{in_words(self.left_out, 'verdict')} on how sure models are of their answers are not "
             "compared here; `judgebench confidence` reports them"
         )
         rest = [left] if self.left_out else []
@@ -521,7 +519,9 @@ class RunDiff(Report):
             return [Table(title="what moved", columns=[], rows=[], notes=[said])]
         if not any(moved.anything for moved in self.moved):
             n = sum(moved.flips.verdicts for moved in self.moved)
-            said = f"nothing moved: {counted(n, 'verdict')} and the answers under them are the same"
+            said = (
+                f"nothing moved: {in_words(n, 'verdict')} and the answers under them are the same"
+            )
             return [Table(title="what moved", columns=[], rows=[], notes=[said, *rest])]
         boards = grouped((moved.board, moved) for moved in self.moved)
         last = next(reversed(boards))
@@ -609,8 +609,8 @@ def _notes(rows: Sequence[ModelChange]) -> Iterator[str]:
     for both, first, second in sorted({row.items for row in rows}):
         if first or second:
             yield (
-                f"{counted(both, 'item')} are in both runs, {first:,} in A alone and {second:,} in "
-                "B alone"
+                f"{in_words(both, 'item')} are in both runs, {first:,} in A alone and {second:,} "
+                "in B alone"
             )
     undefined = {row.difference.undefined: row for row in rows if row.difference.undefined}
     for reason, row in undefined.items():
@@ -838,11 +838,9 @@ def _by_turn(which: BenchmarkRef, its: Columns, contents: Mapping[str, str | Non
 
 def _by_who(columns: Columns) -> dict[tuple[str, str], Columns]:
     """The rows of each judge and model, by their ids."""
-    both = zip(columns["judge_id"], columns["model_id"], strict=True)
-    rows = grouped((who, row) for row, who in enumerate(both))
+    both = paired(columns["judge_id"], columns["model_id"])
     return {
-        who: {name: [values[row] for row in its] for name, values in columns.items()}
-        for who, its in rows.items()
+        who: select_rows(columns, np.flatnonzero(marked(both, who.__eq__))) for who in counted(both)
     }
 
 

@@ -540,8 +540,8 @@ def _gathered(
 ) -> tuple[dict[str, Any], dict[str, Coded]]:
     """Whole columns of what counts, of so many rows at most: places of items, and two of doubles.
 
-    Also ``row`` and ``judgment`` of those that have more to say. What rows have in common, `_WHERE`
-    and `_ENDS`, are columns that share one code, which few rows have to themselves.
+    Also ``row`` and ``judgment`` of those that have more to say. What rows have in common, where
+    they belong and `_ENDS`, are columns that share one code, which few rows have to themselves.
     """
     # Each is made once, as long as it can be: what grows is moved, and all its pages come anew.
     found: dict[str, NDArray[Any]] = {

@@ -68,9 +68,11 @@ def test_without_words_filters_that_leave_nothing_are_looked_through_for_half_a_
     said = "Nothing among the newest 4,050 texts."
     assert [one.value for one in app.info] == [said]
     assert "Look further" in buttons(app)
+    app = open_page("items", url, verdict="label", begin="reasoning:7")
+    assert [one.value for one in app.info] == ["Nothing among the next 4,050 texts."]
     app = open_page("items", url, q="names")
     assert app.info[0].value.endswith("nothing among 4,050 of them in a second.")
-    assert asked == [0.5, 1.0]
+    assert asked == [0.5, 0.5, 1.0]
 
 
 def test_hits_are_paged_and_another_search_begins_at_its_first_page(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import judgebench
+from judgebench.plain_text import counted
 from tests.dashboards import stores
 from tests.dashboards.drawn import with_field
 from tests.dashboards.test_pages import texts
@@ -35,7 +36,8 @@ def test_the_page_says_what_the_report_says(seen: Any, store: str, judge: str) -
         assert any(f"{one.use}: {one.believed}" in text for text in shown)
     failed = [one for one in section.measures if one.state == "failed"]
     for measure in failed:
-        assert any(f"{measure.title}: failed" in text for text in shown)
+        on = f" on {counted(len(measure.fails), 'model')}" if measure.fails else ""
+        assert any(f"{measure.title}: failed{on}**" in text for text in shown)
     kappas = next(one for one in section.measures if one.name == "model_kappa").models
     if kappas:
         drawn = {row["name"]: row["value"] for row in with_field(app, "tone")}

@@ -16,6 +16,7 @@ import pytest
 
 import judgebench
 from judgebench import keys
+from judgebench.cli.main import COMMANDS, HEADINGS
 from judgebench.config import load_suite
 from judgebench.errors import LocalModelError
 from judgebench.execution import generate
@@ -87,6 +88,15 @@ def test_a_run_goes_on_when_nobody_reads_its_progress(tmp_path: Path) -> None:
     codes, _ = shell(f"judgebench run {suite} 2>&1 >/dev/null | true")
     assert codes == [0, 0]
     assert runs.rows(tmp_path)["contains", "model-weak"]["counts"]["verdicts"] == 2
+
+
+def test_every_command_stands_once_below_a_heading() -> None:
+    listed = runs.typed("--help").out.partition("Commands:\n")[2].partition("  Start here")[0]
+    headings = [one.strip(" :") for one in re.findall(r"^  \S.*:$", listed, re.M)]
+    assert headings == [*HEADINGS.values()]
+    named = re.findall(r"^    (\S+)", listed, re.M)
+    assert [one for one in named if one in COMMANDS] == [*COMMANDS]
+    assert listed.strip().startswith(headings[0]), "none stands above all of them"
 
 
 @pytest.mark.parametrize("words", [[], ["runs"]])

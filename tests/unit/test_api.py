@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 import judgebench
+from judgebench import config
 from judgebench.errors import InputError, StoreError, UsageError
 from tests.table import over_rows
 
@@ -125,6 +126,22 @@ def test_all_of_it_works_within_a_running_event_loop(
         assert board["value"].tolist() == [1.0]
 
     asyncio.run(cell())
+
+
+def test_a_suite_that_was_read_runs_and_one_of_no_file_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What ran could not be told from the manifest of the other."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "suite.yaml").write_text(SUITE, "utf-8")
+    suite = config.load_suite(Path("suite.yaml"))
+    written = judgebench.run(suite, store="s.db").manifest.configuration
+    assert written == judgebench.run("suite.yaml", store="t.db").manifest.configuration
+    assert written["name"] == suite.name
+    made = config.check(config.Suite, suite.source.written, "a suite")
+    with pytest.raises(UsageError, match=r"from no file.*give its path"):
+        judgebench.run(made, store="u.db")
+    assert not Path("u.db").exists()
 
 
 def test_a_board_shows_itself_and_is_drawn(store: Path) -> None:
@@ -269,6 +286,14 @@ def test_a_value_with_which_nothing_can_be_computed_is_named(
 def test_a_board_that_could_be_several_asks_which(store: Path) -> None:
     with pytest.raises(UsageError, match=r"several boards: .*contains.*; name the judge"):
         judgebench.nights("nightly", "trivia_judging_mini", store=store)
+
+
+def test_a_judge_that_is_known_is_not_said_to_be_unknown_for_want_of_an_opponent(
+    store: Path,
+) -> None:
+    about = {"judge": "contains", "opponent": "nobody", "store": store}
+    with pytest.raises(UsageError, match="no board of contains against 'nobody'"):
+        judgebench.nights("nightly", "trivia_judging_mini", **about)
 
 
 def test_a_closed_store_says_so(store: Path) -> None:

@@ -61,7 +61,7 @@ def test_what_is_under_way_is_75_and_says_how_long(url: str) -> None:
     assert done.return_value == 75
     assert "in_progress for" in done.stdout
     assert "1 of 1 not collected yet; collect again later" in done.stdout
-    assert "run the suite again" not in done.stderr
+    assert "run the same command again" not in done.stderr
 
 
 def test_what_is_collected_is_0_and_says_how_to_go_on(url: str, server: OpenAIServer) -> None:
@@ -71,7 +71,7 @@ def test_what_is_collected_is_0_and_says_how_to_go_on(url: str, server: OpenAISe
 
     assert done.return_value == 0
     assert "collected: 2 replies" in done.stdout
-    assert "run the suite again to read the verdicts" in done.stderr
+    assert "run the same command again to read the verdicts" in done.stderr
     assert [batch["state"] for batch in as_json("list", store=url)] == ["collected"]
 
 

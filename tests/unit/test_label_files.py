@@ -300,6 +300,14 @@ def test_answers_without_a_majority_are_counted(store: Store) -> None:
     assert any("people are split over 4 answers" in warning for warning in found.warnings)
 
 
+def test_people_who_are_split_over_everything_are_said_to_be(store: Store) -> None:
+    judged(store, "j", {(n, MODELS[0]): label_stores.RIGHT for n in range(3)})
+    judged(store, "human/anna", {(n, MODELS[0]): label_stores.RIGHT for n in range(3)})
+    judged(store, "human/bert", {(n, MODELS[0]): label_stores.WRONG for n in range(3)})
+    with pytest.raises(UsageError, match="split over 3 answers that j has judged"):
+        label_report(store, WHERE, "j")
+
+
 def test_a_larger_draw_goes_on_with_the_labels_of_the_smaller(store: Store, tmp_path: Path) -> None:
     smaller = draw_labels(store, WHERE, n=20)
     file = given(store, smaller, "anna", ["correct"] * 12, tmp_path / "a.jsonl")

@@ -42,3 +42,22 @@ def test_draws_that_are_equal_where_they_are_defined_have_none() -> None:
 @over_rows(("units", "given"), [(29.0, True), (30.0, False)])
 def test_a_proportion_has_wilsons_interval_under_thirty_items(units: float, given: bool) -> None:
     assert (wilson(0.5, units, level=0.95) is not None) == given
+
+
+@over_rows(
+    ("units", "weights", "fewest", "replicates"),
+    [(10, 1_000, 50, 100), (100, 1_000, 50, 50), (10, 10**6, 50, 400), (0, 1_000, 50, 400)],
+)
+def test_of_many_units_there_are_fewer_replicates(
+    units: int, weights: int, fewest: int, replicates: int
+) -> None:
+    wanted = Intervals(n_replicates=400).affordable(units, weights, fewest=fewest)
+    assert wanted == Intervals(n_replicates=replicates)
+
+
+def test_draws_at_once_are_those_of_the_sums() -> None:
+    wanted, items = Intervals(n_replicates=7, seed=3), ["b", "a", "c"]
+    some = np.concatenate([*wanted.resamples(items).weights()])
+    np.testing.assert_array_equal(wanted.draws(items), some)
+    assert wanted.draws(items).shape == (7, 3)
+    assert not np.array_equal(wanted.draws(items), wanted.draws([*"abc"]))

@@ -15,7 +15,7 @@ import yaml
 from judgebench import api
 from judgebench.benchmarks.folder import load_benchmark
 from judgebench.execution import plan as execution_plan
-from judgebench.execution.forecast import PlanRow, Tokens, _Plan
+from judgebench.execution.forecast import PlanRow, Scale, Tokens, _Plan
 from judgebench.records import Item
 from tests import honestybench_gold
 from tests.e2e import own
@@ -404,3 +404,35 @@ def test_no_question_is_kept_while_they_are_counted() -> None:
     scale: Any = SimpleNamespace(call=call)
     calls, _ = _Plan._asked(plan, questions, scale)  # type: ignore[arg-type]
     assert calls == [2, 0, *[1] * 20]
+
+
+def test_samples_of_a_question_are_sized_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each counts as much as if it were sized by itself: they differ in their seeds alone."""
+    sized: list[int] = []
+    call = Scale.call
+
+    def counted(self: Scale, request: Any) -> Tokens:
+        sized.append(request.sample)
+        return call(self, request)
+
+    monkeypatch.setattr(Scale, "call", counted)
+    endpoint = {"provider": "openai_compatible", "base_url": NOBODY, "model": "m"}
+    models = [{"name": "m", "api": {**endpoint, "sampling": {"temperature": 1.0, "seed": 3}}}]
+
+    def answers(samples: int) -> Tokens:
+        path = suite(
+            tmp_path, models=models, judges={"contains": {}}, name="trivia_judging_mini", limit=2,
+            samples=samples,
+        )  # fmt: skip
+        written = yaml.safe_load(path.read_text(encoding="utf-8")) | {"judges": []}
+        written["benchmarks"][0]["judges"] = ["contains"]
+        path.write_text(yaml.safe_dump(written), encoding="utf-8")
+        sized.clear()
+        return next(row.tokens for row in api.plan(path).rows if row.judge is None)
+
+    one, many = answers(1), answers(400)
+    assert sized == [0, 0, 1, 1], "the first one, and one for all further ones"
+    assert many.prompt.expected == pytest.approx(400 * one.prompt.expected)
+    assert many.completion.high == pytest.approx(400 * one.completion.high)

@@ -41,8 +41,13 @@ def test_every_script_finds_what_it_imports(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     for script in scripts:
         text = script.read_text(encoding="utf-8")
+        tree = ast.parse(text)
         if re.search(r"^ *(from|import) (perf|tests)\b", text, re.M):
-            assert "sys.path.insert(0, str(" in text, script.name
+            begun = (ast.unparse(one) for one in tree.body)
+            assert any(one.startswith("sys.path.insert(0, str(") for one in begun), script.name
+        said = (one.value for one in ast.walk(tree) if isinstance(one, ast.Constant))
+        handed = [one for one in said if isinstance(one, str) and "__file__" in one]
+        assert not handed, f"{script.name}: code that is handed to a process has no file"
 
 
 MODULE = '''

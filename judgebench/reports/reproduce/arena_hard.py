@@ -150,6 +150,6 @@ def _styled(rows: list[Row], board: Mapping[tuple[str, ...], Row]) -> Iterator[R
     for model, score in found.scores.items():
         theirs = board[model,].number("style")
         yield from each(
-            model, {STYLED: score}, {STYLED: theirs}, n=found.games[model], tolerance=ROUNDED,
-            because=OTHER_SET if abs(score - theirs) > ROUNDED else "",
+            model, {STYLED: score.value}, {STYLED: theirs}, n=score.n, tolerance=ROUNDED,
+            because=OTHER_SET if abs(score.value - theirs) > ROUNDED else "",
         )  # fmt: skip
