@@ -34,7 +34,8 @@ ROW_PX, TALL_ROW_PX = 28, 42
 MOST_NAME_PX, LEAST_PLOT_PX, GAP_PX = 280, 120, 28
 RANK_PX, MOST_RANKS_PX = 12, 120
 MOST_REASON_PX = 300
-"""Of why there is no number: the end of a longer one is left out, and read by pointing at it."""
+"""Of why there is no number, beside models that have one: the end of a longer one is left out, and
+read by pointing at it."""
 MOST_ON_SCREEN = 16
 """Models of a board whose axis stands below it; that of more stands above, where it is in sight."""
 
@@ -64,10 +65,11 @@ class Room:
         written = [*rows["note"], *rows["beside note"]]
         reasons = [one for one in written if one.startswith(GAP)]
         numbers = [one for one in written if not one.startswith(GAP)]
+        most = MOST_REASON_PX if any(numbers) else text_px(reasons)
         return cls(
             names=min(MOST_NAME_PX, text_px(rows["name"]) + 10),
             ranks=min(MOST_RANKS_PX, RANK_PX * max(3, n_ranks)) if n_ranks > 1 else 0,
-            notes=max(text_px(numbers), min(MOST_REASON_PX, text_px(reasons))) + 20,
+            notes=max(text_px(numbers), min(most, text_px(reasons))) + 20,
         )
 
     @property

@@ -19,7 +19,7 @@ from judgebench.reports.replies import in_words
 from judgebench.store import Store
 from judgebench.store.catalog import distinct_names
 from judgebench.store.read import ItemAnswer, ItemHistory, ItemVerdict, JudgeCall
-from judgebench.store.search import Hit
+from judgebench.store.search import Begin, Filters, Found, Hit
 
 _T = TypeVar("_T")
 
@@ -133,6 +133,26 @@ def hit_line(hit: Hit, known: Names) -> str:
 
 
 # drawn ------------------------------------------------------------------------------------------
+
+
+def nothing(found: Found, filters: Filters, words: str, begin: Begin | None) -> str:
+    """Why a page of hits is empty."""
+    if not filters.searched:
+        return "These filters exclude each other: only reasoning has a judge, a verdict and flags."
+    if found.then and begin and (found.by_index or not words):
+        return f"Nothing among the next {found.looked_at:,} texts."
+    if found.then and not words:
+        return f"Nothing among the newest {found.looked_at:,} texts."
+    if found.then and not found.by_index:
+        return (
+            "No index holds this (one character, or signs alone, or an index that is not there), so"
+            f" texts are read one by one: nothing among {found.looked_at:,} of them in a second."
+        )
+    if found.then:
+        return f"Nothing among the newest {found.looked_at:,} texts that may hold this."
+    if not found.coverage.complete:
+        return "Nothing was found in what the search index holds so far."
+    return "Nothing was found."
 
 
 def question(item: Item, show: Callable[[str, str], None] = folded) -> None:

@@ -35,6 +35,8 @@ class Written:
     source: Path
     data: Any
     lines: Mapping[Field, int]
+    kept: bool = False
+    """Whether a store has kept it with a run, which was asked: no keys are looked for then."""
 
     def where(self, field: Field) -> str:
         """File, line and field, for a message."""
@@ -159,7 +161,7 @@ def expanded(
     texts = [value] if isinstance(value, str) else []
     if isinstance(value, dict):
         texts = [key for key in value if isinstance(key, str)]
-    elif wrong := _key_or_noted(value, field, environment):
+    elif (wrong := _key_or_noted(value, field, environment)) and not written.kept:
         raise ConfigError(f"{written.where(field)}: {wrong}")
     if isinstance(value, str) and "${" in value:
         texts = [value := _filled(value, lambda: written.where(field), environment)]
@@ -260,7 +262,7 @@ def is_secret_name(name: str) -> bool:
 
 
 def _key_or_noted(value: Any, field: Field, environment: Mapping[str, str]) -> str | None:
-    """Why what stands there may not, where it is a key; else its secrets are known to `masked`."""
+    """Why what stands there may not, where it is a key; its secrets are known to `masked` then."""
     if value is None or isinstance(value, bool):
         return None
     names = [name for name in field if isinstance(name, str)]
@@ -275,6 +277,10 @@ def _key_or_noted(value: Any, field: Field, environment: Mapping[str, str]) -> s
         recorded = None if recorded == "model_args" else recorded
     is_key = any(map(is_secret_name, names))
     filled_in = any(is_secret_name(match["name"]) for match in VARIABLE.finditer(text))
+    if "${" in text and (is_key or any("header" in name.lower() for name in names)):
+        _note_whole(text, environment)
+    elif "${" in text:
+        _note_parts(text, environment, is_path=names[-1:] == ["ready"])
     if _LOOKS_LIKE_A_KEY.search(text):
         return _IN_PLAIN_TEXT
     if recorded is not None and (is_key or filled_in):
@@ -287,10 +293,6 @@ def _key_or_noted(value: Any, field: Field, environment: Mapping[str, str]) -> s
         return _IN_PLAIN_TEXT
     if recorded is None and not is_key and filled_in and "server" not in names:
         return _NO_PLACE
-    if "${" in text and (is_key or any("header" in name.lower() for name in names)):
-        _note_whole(text, environment)
-    elif "${" in text:
-        _note_parts(text, environment, is_path=names[-1:] == ["ready"])
     return None
 
 

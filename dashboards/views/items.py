@@ -63,7 +63,7 @@ def look_for(shown: State, known: Sequence[tuple[str, str]]) -> None:
     if not found.coverage.complete:
         indexing(shown.url)
     if not found.hits:
-        st.info(nothing(found, filters, words, begin), icon="🔍")
+        st.info(item_parts.nothing(found, filters, words, begin), icon="🔍")
     for hit in found.hits:
         with st.container(horizontal=True, wrap=False, vertical_alignment="center"):
             if st.button("Open", key=f"open {hit.kind} {hit.number}"):
@@ -157,28 +157,6 @@ def counted_hits(shown: State, words: str, filters: texts.Filters) -> str:
     if whole:
         return f"{counted(n, 'text')} in all"
     return f"more than {n:,} texts" if n >= texts.MOST_COUNTED else f"{n:,} texts and more"
-
-
-def nothing(
-    found: texts.Found, filters: texts.Filters, words: str, begin: texts.Begin | None
-) -> str:
-    """Why a page of hits is empty."""
-    if not filters.searched:
-        return "These filters exclude each other: only reasoning has a judge, a verdict and flags."
-    if found.then and begin and (found.by_index or not words):
-        return f"Nothing among the next {found.looked_at:,} texts."
-    if found.then and not words:
-        return f"Nothing among the newest {found.looked_at:,} texts."
-    if found.then and not found.by_index:
-        return (
-            "No index holds this (one character, or signs alone, or an index that is not there), so"
-            f" texts are read one by one: nothing among {found.looked_at:,} of them in a second."
-        )
-    if found.then:
-        return f"Nothing among the newest {found.looked_at:,} texts that may hold this."
-    if not found.coverage.complete:
-        return "Nothing was found in what the search index holds so far."
-    return "Nothing was found."
 
 
 @st.fragment(run_every=1)

@@ -81,7 +81,7 @@ HEADINGS = {
     "judge-card": "Whether a judge is right",
     "import": "Files, labels and data",
     "runs": "What ran, and what is stored",
-    "dashboard": "Beside",
+    "dashboard": "Besides",
 }
 
 #: They read and compute. What they make stays until they end, some millions of objects at most.

@@ -195,7 +195,7 @@ level_option = click.option(
     type=click.FloatRange(0.5, 0.999),
     default=0.95,
     show_default=True,
-    help="How often an interval holds what it is about; tests err in the rest.",
+    help="How often an interval holds the true value; tests err in the rest.",
 )
 
 

@@ -81,7 +81,7 @@ def endpoint_of(
     source = Path(f"the suite of run {manifest.id}")
 
     def filled(part: Any) -> Any:
-        return expanded(Written(source, part, {}), environment)
+        return expanded(Written(source, part, {}, kept=True), environment)
 
     section = _section(written, batch, judges, source, filled)
     limits = check(Limits, filled(written.get("limits") or {}), source)

@@ -156,7 +156,8 @@ def section_of(
     source = Path(f"the suite of run {run.id}")
     written = {name: said for name, said in run.configuration.items() if name in Suite.model_fields}
     try:
-        found = check(Suite, expanded(Written(source, written, {}), os.environ), source)
+        filled = expanded(Written(source, written, {}, kept=True), os.environ)
+        found = check(Suite, filled, source)
         config = _section(found, judge, benchmark)
         asked = (
             resolved_benchmark(config)

@@ -389,14 +389,12 @@ def label_report(
     said = np.stack([values.of(one).values for one in (name, *raters)])
     no_majority = np.isnan(values.of(HUMAN).values) & ~np.isnan(said[1:]).all(axis=0)
     if not rows[0].metrics["agreement"].n:
-        split = int((no_majority & ~np.isnan(said[0])).sum())
-        why = (
-            f"people are split over {counted(split, 'answer')} that {name} has judged, and have a "
-            "majority on none"
-            if split
-            else f"{name} has judged nothing that people have labelled"
-        )
-        raise UsageError(f"{which}: {why}")
+        if split := int((no_majority & ~np.isnan(said[0])).sum()):
+            raise UsageError(
+                f"{which}: people are split over {counted(split, 'answer')} that {name} has "
+                "judged, and have a majority on none"
+            )
+        raise UsageError(f"{which}: {name} has judged nothing that people have labelled")
     warnings = [
         f"{row.judge} and {row.reference} have no answer in common, so nothing is known of them"
         for row in rows if not row.metrics["agreement"].n

@@ -184,6 +184,8 @@ def test_a_long_reason_leaves_room_for_the_others_and_is_read_by_pointing() -> N
     room = board_charts.Room.of(some, 2)
     assert charts.text_px(some["note"][:1]) < room.notes <= board_charts.MOST_REASON_PX + 20
     assert room.notes < charts.text_px([why])
+    none = some.assign(note=why)
+    assert board_charts.Room.of(none, 0).notes > charts.text_px([why]), "of a board without numbers"
     shown = some.assign(**{"beside note": ["", why]})
     spec = drawn(
         board_charts.board(shown, charts.axis_of("score", some), charts.INK["light"], n_ranks=2)

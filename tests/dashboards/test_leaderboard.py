@@ -309,7 +309,8 @@ def test_every_flag_that_the_report_makes_has_its_meaning_and_its_shape() -> Non
     import badges
 
     from judgebench.judges.flags import CONSTANT_SHARE
-    from judgebench.reports.answer_flags import COUNTED, LONGER, SHORTER, STATUSES, SUSPECT
+    from judgebench.reports.answer_flags import COUNTED, LONGER, SHORTER, SUSPECT
+    from judgebench.reports.board_data import STATUSES
 
     flags = [
         "suspicious", "coverage", "two versions", "constant answers", LONGER, SHORTER,

@@ -218,7 +218,10 @@ def test_a_batch_that_is_called_off_keeps_what_was_answered_and_the_rest_is_aske
 def test_files_of_answers_are_judged_in_batches(
     tmp_path: Path, provider: str, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """``judge --batch``: handed over, collected, and read by the same command again."""
+    """``judge --batch``: handed over, collected, and read by the same command again.
+
+    A label that a suite would refuse as a key is none in what the store has kept of a run.
+    """
     monkeypatch.setenv(f"{provider.upper()}_API_KEY", KEY)
     monkeypatch.setenv(f"{provider.upper()}_BASE_URL", server.url)
     answers, prompt = tmp_path / "answers.jsonl", tmp_path / "grade.md"
@@ -231,7 +234,8 @@ def test_files_of_answers_are_judged_in_batches(
     words = [
         *("judge", answers, "--judge", f"{provider}/{MODELS[provider]}"),
         *("--prompt", prompt, "--read", "regex: Grade: (right|wrong)", "--quiet"),
-        *("--labels", "right: correct, wrong: incorrect", "--store", f"sqlite:///{tmp_path}/s.db"),
+        *("--labels", "right: correct, wrong: incorrect, no token: incorrect"),
+        *("--store", f"sqlite:///{tmp_path}/s.db"),
     ]
     handed = typed(*words, "--batch")
     assert handed.code == 75, handed.err

@@ -10,6 +10,7 @@ import pytest
 from judgebench import yaml_file
 from judgebench.config import Narrowing, Suite, load_suite
 from judgebench.errors import ConfigError, UsageError
+from judgebench.secret import masked
 from tests.table import over_rows
 
 GOOD = """\
@@ -339,6 +340,18 @@ def test_what_may_stand_in_a_default(tmp_path: Path) -> None:
     for literal in ("${A:-no end", "${1}", "$A", "${A", "${A:}"):
         data = yaml_file.Written(tmp_path, {"a": literal}, {})
         assert yaml_file.expanded(data, {"A": "b"}) == {"a": literal}
+
+
+def test_what_a_store_has_kept_of_a_run_is_not_looked_through_for_keys(tmp_path: Path) -> None:
+    """What is filled into it is masked all the same."""
+    data = {"labels": {"token": "correct"}, "extra": {"key": "${KEPT_KEY}"}}
+    given = {"KEPT_KEY": "planted-in-what-was-kept"}
+    with pytest.raises(ConfigError, match="a key stands here in plain text"):
+        yaml_file.expanded(yaml_file.Written(tmp_path, data, {}), given)
+    kept = yaml_file.Written(tmp_path, data, {}, kept=True)
+    filled = {"labels": {"token": "correct"}, "extra": {"key": given["KEPT_KEY"]}}
+    assert yaml_file.expanded(kept, given) == filled
+    assert masked(f"said {given['KEPT_KEY']}") == "said ***"
 
 
 def test_a_default_stands_in(tmp_path: Path) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy.dialects import postgresql
 
 from judgebench.errors import ConfigError, StoreError
-from judgebench.store import open_store
+from judgebench.store import open_store, postgres, schema
+from judgebench.store.database import insert, upsert
 from judgebench.store.opening import located
 from judgebench.store.sqlite import refuse_network_file_systems
 from tests.table import over_rows
@@ -113,3 +116,17 @@ def test_any_file_name_works(tmp_path: Path, name: str) -> None:
     with open_store(str(tmp_path / name), read_only=True) as store:
         assert store.benchmarks() == []
     assert (tmp_path / name).exists()
+
+
+def test_a_server_is_told_of_conflicts_as_by_its_own_statements() -> None:
+    """Statements are made by SQLite's words, for both."""
+    spoken: Any = postgresql.psycopg.dialect()  # type: ignore[no-untyped-call]
+    assert postgres.Postgres.dialect == f"{spoken.name}+{spoken.driver}"
+    for table in (schema.models, schema.judgments, schema.claims, schema.meta):
+        ours, its = insert(table), postgresql.insert(table)
+        for mine, other in (
+            (upsert(ours), upsert(its)),
+            (ours.on_conflict_do_nothing(), its.on_conflict_do_nothing()),
+        ):
+            assert "ON CONFLICT" in str(mine.compile(dialect=spoken))
+            assert str(mine.compile(dialect=spoken)) == str(other.compile(dialect=spoken))
