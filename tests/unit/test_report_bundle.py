@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from judgebench.errors import InputError
-from judgebench.reports.bundle import verify_bundle, write_bundle
+from judgebench.reports.bundle import _apart, verify_bundle, write_bundle
 from judgebench.reports.leaderboard import BoardRequest
 from judgebench.store import Store, open_store
 from tests.e2e.runs import typed
@@ -210,3 +210,18 @@ def test_a_fault_of_ours_is_not_told_as_one_of_the_bundle(
     monkeypatch.setattr("judgebench.reports.bundle._boards", faulty)
     with pytest.raises(KeyError, match="ours"):
         verify_bundle(bundle)
+
+
+@pytest.mark.parametrize(
+    ("metric", "found", "follows"),
+    [
+        ("length_controlled_win_rate", 31.644894316, True),  # what another processor gives
+        ("length_controlled_win_rate", 31.646, False),
+        ("win_rate", 31.644894316, False),
+    ],
+)
+def test_a_fit_may_end_a_little_elsewhere_on_another_processor(
+    metric: str, found: float, follows: bool
+) -> None:
+    claimed, given = ({"metrics": {metric: {"high": end}}} for end in (31.644893744, found))
+    assert ([*_apart(claimed, given, "")] == [None]) == follows
