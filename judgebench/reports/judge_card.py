@@ -488,7 +488,8 @@ def judge_card(
         names = dict.fromkeys(one.judge for one in found)
         warnings += holding({
             f"{which}: {judge} is {len(names)} judges: {', '.join(names)}": len(names) > 1,
-            f"{which}: nothing that {judge} said there could be read": not found,
+            f"{which}: nothing that {judge} said there could be read, or each model stood "
+            "against itself alone": not found,
         })  # fmt: skip
     name = called[0] if len(called) == 1 else judge
     return JudgeCard(
@@ -521,20 +522,17 @@ def _sections(
         boards = by_board(columns)
         rows = np.concatenate([its for one, its in boards.items() if one.kind == kind])
         columns = select_rows(columns, np.sort(rows))
-        for one in mine:
-            measures = _measures_of(columns, which, kind, named[one], how)
-            found.append(_section(store, which, ids[one], measures, columns, texts, entries))
+        if how["reference"] in (judges := [named[one] for one in mine]):
+            raise UsageError(
+                f"{how['reference']} cannot be held against itself: --reference is another judge"
+            )
+        values = read_values(columns, kind, which.labels)
+        values = values.without_itself() if kind == "preference" else values
+        for one, judge in zip(mine, judges, strict=True):
+            if judge in values.judges:
+                measures = JudgeMeasures(values, judge, **how)
+                found.append(_section(store, which, ids[one], measures, columns, texts, entries))
     return found
-
-
-def _measures_of(
-    columns: Columns, which: BenchmarkRef, kind: Kind, judge: str, how: Mapping[str, Any]
-) -> JudgeMeasures:
-    if how["reference"] == judge:
-        raise UsageError(f"{judge} cannot be held against itself: --reference is another judge")
-    values = read_values(columns, kind, which.labels)
-    values = values.without_itself() if kind == "preference" else values
-    return JudgeMeasures(values, judge, **how)
 
 
 def _section(

@@ -407,6 +407,17 @@ def test_a_judge_is_not_held_against_itself(small: str) -> None:
         judgebench.judge_card("contains", store=small, reference="contains")
 
 
+def test_a_judge_that_saw_models_beside_themselves_alone_has_no_section(tmp_path: Path) -> None:
+    tie = {"benchmark": "b", "model": "a", "opponent": "a", "kind": "preference", "value": 0.5}
+    said = [{**tie, "item_id": str(item), "judge": "j"} for item in range(3)]
+    store = f"sqlite:///{tmp_path}/s.db"
+    judgebench.import_verdicts(written(tmp_path / "v.jsonl", said), store=store)
+    card = judgebench.judge_card("j", store=store)
+    assert card.sections == ()
+    (warning,) = card.warnings
+    assert warning.endswith("or each model stood against itself alone")
+
+
 def test_a_judge_that_nobody_knows_is_named_with_the_nearest(small: str) -> None:
     with pytest.raises(UsageError, match="no judge called 'contians'; did you mean 'contains'"):
         judgebench.judge_card("contians", store=small)
