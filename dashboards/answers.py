@@ -25,8 +25,8 @@ from worker import Question, Workers, read, written
 from judgebench.errors import JudgebenchError
 from judgebench.explore import boards, met
 from judgebench.reports.disk_cache import DiskCache, name_of, usual_folder
-from judgebench.store import Store
 from judgebench.store.opening import located
+from judgebench.store.store import Store
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)

@@ -22,7 +22,7 @@ from judgebench.metrics import registry
 from judgebench.reports.board import Board
 from judgebench.reports.board_tables import Leaderboard
 from judgebench.reports.samples import Curve, sample_tables
-from judgebench.store import Store
+from judgebench.store.store import Store
 
 REWARD = "reward"
 """The kind of judge that answers are usually chosen by."""

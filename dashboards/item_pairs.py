@@ -13,8 +13,8 @@ from answers import State
 from item_parts import ORDERS, Names, answer_line, joined, question, replies, words
 from long_text import beginning, folded, visible
 
-from judgebench.store import Store
 from judgebench.store.read import ItemAnswer, ItemHistory, ItemVerdict
+from judgebench.store.store import Store
 
 SAMPLES, SAID = 4, 12
 """Pairs of answers, and verdicts on one side, that are shown of an item at once."""

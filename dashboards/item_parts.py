@@ -16,10 +16,10 @@ from long_text import COLUMN_PX, folded, visible
 from judgebench.plain_text import counted
 from judgebench.records import Item
 from judgebench.reports.replies import in_words
-from judgebench.store import Store
 from judgebench.store.catalog import distinct_names
 from judgebench.store.read import ItemAnswer, ItemHistory, ItemVerdict, JudgeCall
 from judgebench.store.search import Begin, Filters, Found, Hit
+from judgebench.store.store import Store
 
 _T = TypeVar("_T")
 

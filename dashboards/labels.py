@@ -44,7 +44,8 @@ from judgebench.labels import (
     rater_name,
 )
 from judgebench.records import Verdict, VerdictSlot
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 
 HEADER_OPTION = "--rater-header"
 

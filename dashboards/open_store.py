@@ -15,8 +15,8 @@ from contextlib import contextmanager
 
 from judgebench import DEFAULT_STORE
 from judgebench.errors import StoreError
-from judgebench.store import Store, open_store
-from judgebench.store.opening import Location, located
+from judgebench.store.opening import Location, located, open_store
+from judgebench.store.store import Store
 
 _first_seen: dict[str, float] = {}
 """When a mark of a store on a server was met first."""

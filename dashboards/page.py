@@ -18,7 +18,7 @@ from streamlit.delta_generator import DeltaGenerator
 from judgebench.errors import JudgebenchError
 from judgebench.reports.document import Document
 from judgebench.reports.render import render
-from judgebench.store import Store
+from judgebench.store.store import Store
 
 FIRST_STEPS = "judgebench run suites/demo.yaml"
 

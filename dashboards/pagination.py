@@ -11,8 +11,8 @@ from answers import State
 from long_text import visible
 
 from judgebench.reports.pair_tests import head
-from judgebench.store import Store
 from judgebench.store.read import ItemHistory
+from judgebench.store.store import Store
 
 PAGE = 25
 """Items on one page."""

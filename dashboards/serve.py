@@ -42,7 +42,6 @@ PAGES_IMPORT = (
     "judgebench.reports.nights",
     "judgebench.reports.training",
     "judgebench.execution.plan",
-    "judgebench.store",
     "judgebench.store.read",
     "judgebench.store.search",
 )

@@ -31,7 +31,8 @@ from pydantic_core import CoreConfig, SchemaSerializer, SchemaValidator, core_sc
 
 from judgebench import errors
 from judgebench.errors import JudgebenchError
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 
 IDLE_S = 60.0
 

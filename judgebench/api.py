@@ -43,8 +43,8 @@ from judgebench.errors import (
 from judgebench.plain_text import dollars
 from judgebench.progress import shown
 from judgebench.protocols import NoProgress, Progress
-from judgebench.store import Store
-from judgebench.store import open_store as open_live_store
+from judgebench.store.opening import open_store as open_live_store
+from judgebench.store.store import Store
 from judgebench.workers.process import metrics_worker
 
 if TYPE_CHECKING:

@@ -39,10 +39,10 @@ from judgebench.reports.confidence import (
 from judgebench.reports.judge_card import judge_card
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.versions import judged_runs, nights_of
-from judgebench.store import Store
 from judgebench.store.catalog import distinct_names
 from judgebench.store.opening import located
 from judgebench.store.read import Verdicts
+from judgebench.store.store import Store
 
 __all__ = [
     "BoardEntry",

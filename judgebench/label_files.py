@@ -55,8 +55,8 @@ from judgebench.reports.render import render, write_whole
 from judgebench.reports.render.csv import harmless
 from judgebench.rows import Row, each_row
 from judgebench.stats.sampling import allocation
-from judgebench.store import Store
 from judgebench.store.codec import readable
+from judgebench.store.store import Store
 
 Design: TypeAlias = Literal["random", "stratified", "informative"]
 GROUPINGS = ("model", "category", "verdict")

@@ -42,9 +42,9 @@ from judgebench.records import (
     VerdictSlot,
     is_human,
 )
-from judgebench.store import Store
 from judgebench.store.catalog import Columns, distinct_models
 from judgebench.store.codec import readable
+from judgebench.store.store import Store
 
 LONGEST_NAME = 100
 TAKEN_BACK = Unreadable(reason=WITHDRAWN)

@@ -44,7 +44,7 @@ ALPACA, BASELINE = "alpaca_eval", "gpt4_1106_preview"
 MUST = "import click, numpy, pydantic, sqlalchemy"
 READ = """
 import sys
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 with open_store(sys.argv[1], read_only=True) as store:
     print(len(store.board_verdicts("large", "1")["value"]))
 """

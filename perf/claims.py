@@ -20,8 +20,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from judgebench.execution.execute import PORTION
-from judgebench.store import open_store
-from judgebench.store.opening import located
+from judgebench.store.opening import located, open_store
 
 PROCESSES = 8
 KEYS = 25_600

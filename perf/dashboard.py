@@ -48,7 +48,7 @@ from judgebench.records import (
     RunVerdict,
     VerdictSlot,
 )
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from perf import dashboard_store
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -107,7 +107,7 @@ ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
 _READ = """
 import importlib, json, resource, sys, time
 sys.path.insert(0, sys.argv[1])
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 url, name, *rest = sys.argv[2:]
 module, name = name.split(".")
 read = getattr(importlib.import_module(module), name)

@@ -23,8 +23,8 @@ import numpy as np
 
 from judgebench.keys import stack_key
 from judgebench.records import Item, JudgeSpec, Message, ModelSpec, RunManifest, Runtime
-from judgebench.store import open_store
 from judgebench.store.codec import KINDS, ORDERS, spec_json
+from judgebench.store.opening import open_store
 from judgebench.store.schema import NONE, PACKED
 
 BENCHMARKS = {

@@ -31,7 +31,7 @@ from typing import Any
 import pyarrow as pa
 
 from judgebench.errors import StoreError
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 
 AT_MOST_S, AT_MOST_MB = 60.0, 500.0
 TIME = "2026-01-02T03-04-05.678901"

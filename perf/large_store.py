@@ -39,8 +39,8 @@ from sqlalchemy import text
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from judgebench.records import Item, JudgeSpec, ModelSpec, RunManifest
-from judgebench.store import columns, open_store
-from judgebench.store.opening import located
+from judgebench.store import columns
+from judgebench.store.opening import located, open_store
 
 VERSION = "1"
 JUDGES, MODELS = 5, 50

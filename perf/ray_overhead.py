@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from judgebench import keys
 from judgebench.records import Item, Message, ModelSpec, Response, Runtime
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from judgebench.workers.protocol import Answer, BatchAnswerer, Question, Refusal, serve
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -38,7 +38,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from judgebench.reports.gate import overall
 from judgebench.reports.gate_policy import read_policy
 from judgebench.stats.paired_tests import paired_test
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from perf.gate_rates import decisions
 
 ROOT = Path(__file__).resolve().parents[1]

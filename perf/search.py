@@ -43,8 +43,7 @@ from judgebench.records import (
     Score,
     VerdictSlot,
 )
-from judgebench.store import Store, open_store
-from judgebench.store.opening import located
+from judgebench.store.opening import located, open_store
 from judgebench.store.search import (
     Filters,
     Found,
@@ -53,6 +52,7 @@ from judgebench.store.search import (
     make_index,
     search,
 )
+from judgebench.store.store import Store
 from tests.postgres import running
 
 ITEMS = 1000
@@ -63,7 +63,7 @@ SIZE = sa.text(
 )
 SEARCHING = """
 import sys, time
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from judgebench.store.search import search
 print("searching", flush=True)
 while True:

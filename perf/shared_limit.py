@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from judgebench.providers.rate_limit import RateLimit, SharedRate
 from judgebench.records import ChatRequest, Reply, Request
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.e2e import own, runs
 from tests.loopback import Ask, Loopback, Reaction
 from tests.postgres import binaries, running

@@ -27,7 +27,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from suites.demo_model import demo_model
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -38,7 +38,8 @@ from judgebench.records import (
     Usage,
     VerdictSlot,
 )
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.written import keep
 
 ITEMS = 5_000

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
-    from judgebench.store import Store
+    from judgebench.store.store import Store
     from tests.postgres import Server
 
 from judgebench import registry
@@ -76,7 +76,8 @@ def _made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     store still has a name of its own.
     """
     from judgebench.execution import manifest
-    from judgebench.store import open_store, sqlite
+    from judgebench.store import sqlite
+    from judgebench.store.opening import open_store
 
     first = tmp_path_factory.mktemp("made") / "store.db"
     with open_store(str(first)) as store:
@@ -252,7 +253,7 @@ def _somewhere(request: pytest.FixtureRequest, folder: Path, template: str) -> I
 
 @pytest.fixture
 def store(store_url: str) -> Iterator[Store]:
-    from judgebench.store import open_store
+    from judgebench.store.opening import open_store
 
     with open_store(store_url) as opened:
         yield opened

@@ -29,8 +29,7 @@ from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import NullPool
 
 from judgebench.providers.server import free_port
-from judgebench.store import open_store
-from judgebench.store.opening import located
+from judgebench.store.opening import located, open_store
 from tests.places import in_memory
 
 PLACES = Path("/usr/lib/postgresql")

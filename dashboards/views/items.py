@@ -21,9 +21,9 @@ from streamlit.delta_generator import DeltaGenerator
 
 from judgebench.plain_text import counted
 from judgebench.reports.answer_flags import CUT, SUSPECT
-from judgebench.store import Store
 from judgebench.store import search as texts
 from judgebench.store.codec import KINDS as VERDICTS
+from judgebench.store.store import Store
 
 PLACE = ("Results", 40)
 

@@ -23,7 +23,7 @@ from judgebench.errors import UsageError
 from judgebench.labels import Kind, LabelItem, LabelProgress, LabelTask, verdict_keys
 from judgebench.records import VerdictSlot
 from judgebench.reports.estimates import to_json
-from judgebench.store import Store
+from judgebench.store.store import Store
 
 PLACE = ("Work", 90)
 

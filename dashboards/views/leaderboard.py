@@ -26,7 +26,7 @@ from judgebench import explore
 from judgebench.metrics.win_rate import LENGTH_CONTROLLED, WIN_RATE
 from judgebench.reports.board import Board
 from judgebench.reports.board_tables import EXCLUDED, EXPLAINED, ONE_ORDER, Leaderboard
-from judgebench.store import Store
+from judgebench.store.store import Store
 
 PLACE = ("Results", 20)
 

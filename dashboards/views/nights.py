@@ -23,7 +23,7 @@ from judgebench import api, explore
 from judgebench.metrics.registry import metric as entry
 from judgebench.reports.board import Board
 from judgebench.reports.nights import THE_FIRST, THE_ONE_BEFORE, Nights, board_test
-from judgebench.store import Store
+from judgebench.store.store import Store
 
 PLACE = ("Over time", 70)
 

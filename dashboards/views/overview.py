@@ -28,8 +28,8 @@ from judgebench.metrics.win_rate import LENGTH_CONTROLLED
 from judgebench.plain_text import counted
 from judgebench.reports.board import Board
 from judgebench.reports.runs import duration
-from judgebench.store import Store
 from judgebench.store.read import At, Holding, Verdicts
+from judgebench.store.store import Store
 
 PLACE = ("Results", 10)
 

@@ -27,7 +27,7 @@ from judgebench.records import RunManifest
 from judgebench.reports.cost import cost_table
 from judgebench.reports.runs import failures
 from judgebench.secret import redact
-from judgebench.store import Store
+from judgebench.store.store import Store
 
 PLACE = ("Work", 100)
 

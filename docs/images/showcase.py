@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT))
 
 from judgebench.labels import put_label, rater_name
 from judgebench.records import Label, VerdictSlot
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.dashboards import honesty_stores, night_stores
 
 PUBLISHED = "published.db"

@@ -200,8 +200,8 @@ def _part(
     redact: bool,
 ) -> Part:
     """Raises `UsageError` for a benchmark or model that the store does not hold."""
-    from judgebench.store import open_store
     from judgebench.store.copy import Part
+    from judgebench.store.opening import open_store
 
     with open_store(source, read_only=True) as opened:
         held, known = opened.benchmarks(), opened.models()

@@ -55,7 +55,7 @@ from judgebench.records import (
     VerdictSlot,
 )
 from judgebench.rows import CSV, JSON, JSONL, TSV, Row, read_rows
-from judgebench.store import Store
+from judgebench.store.store import Store
 
 BENCHMARK = "alpaca_eval"
 ANNOTATIONS, OUTPUTS, REFERENCES = "annotations", "model_outputs", "reference_outputs"

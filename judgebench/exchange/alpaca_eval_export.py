@@ -22,8 +22,8 @@ from judgebench.exchange.alpaca_eval import ANNOTATIONS, OUTPUTS
 from judgebench.keys import text_sha
 from judgebench.plain_text import holding
 from judgebench.records import AFRESH, Preference, Reply, Verdict, VerdictSlot
-from judgebench.store import Store
 from judgebench.store.catalog import distinct_names
+from judgebench.store.store import Store
 
 Record: TypeAlias = dict[str, Any]
 _Said: TypeAlias = tuple[VerdictSlot, bytes, Verdict]

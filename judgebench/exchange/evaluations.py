@@ -54,8 +54,8 @@ from judgebench.records import (
     Verdict,
     VerdictSlot,
 )
-from judgebench.store import Store
 from judgebench.store.codec import readable
+from judgebench.store.store import Store
 
 PORTION = 1000
 """Samples held at once."""

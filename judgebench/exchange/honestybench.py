@@ -55,7 +55,7 @@ from judgebench.records import (
     VerdictSlot,
 )
 from judgebench.rows import Row, each_row
-from judgebench.store import Store
+from judgebench.store.store import Store
 
 BENCHMARK, VERSION = "honestybench", "1"
 JUDGE = "Qwen2.5-32B-Instruct"

@@ -49,10 +49,11 @@ from judgebench.records import (
     is_human,
 )
 from judgebench.rows import Row
-from judgebench.store import Store, StoredJudge, StoredModel
+from judgebench.store.catalog import StoredJudge, StoredModel
 from judgebench.store.codec import readable
 from judgebench.store.database import chunks
 from judgebench.store.read import StoredAnchors
+from judgebench.store.store import Store
 
 At: TypeAlias = tuple[str, str]
 """A benchmark and its version."""

@@ -61,9 +61,9 @@ from judgebench.records import (
 )
 from judgebench.responses.from_file import AnswerRow, read_answer_rows, refuse_other_text
 from judgebench.rows import OURS, Layout, Row, each_row
-from judgebench.store import Store
 from judgebench.store.codec import readable
 from judgebench.store.read import StoredAnchors
+from judgebench.store.store import Store
 
 REQUIRED = ("item_id", "model", "judge")
 FIELDS = (

@@ -54,8 +54,8 @@ from judgebench.records import (
     Spend,
     Usage,
 )
-from judgebench.store import Store
 from judgebench.store.read import OPEN
+from judgebench.store.store import Store
 from judgebench.yaml_file import Written, expanded
 
 

@@ -92,8 +92,8 @@ from judgebench.records import (
     VerdictSlot,
 )
 from judgebench.secret import masked
-from judgebench.store import Store
 from judgebench.store.database import chunks
+from judgebench.store.store import Store
 
 if TYPE_CHECKING:
     from judgebench.execution.sequential import EarlyStop

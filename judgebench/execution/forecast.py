@@ -44,7 +44,7 @@ from judgebench.records import (
     Usage,
 )
 from judgebench.stats.head_to_head_power import TwoDesigns
-from judgebench.store import Store
+from judgebench.store.store import Store
 
 REPLY_TOKENS = 512
 """How long a reply is expected to be, where nobody says."""

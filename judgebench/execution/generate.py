@@ -38,8 +38,8 @@ from judgebench.responses.local import (
     generation_of,
 )
 from judgebench.responses.remote import with_unasked
-from judgebench.store import Store
 from judgebench.store.database import chunks
+from judgebench.store.store import Store
 
 Chosen = tuple[Candidate, Mapping[bytes, Item]]
 """A model on a benchmark, with the prompts to answer again by their keys."""

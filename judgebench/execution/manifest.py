@@ -32,7 +32,7 @@ from judgebench.plain_text import written_out
 from judgebench.progress import Counted, Told
 from judgebench.protocols import Meter, Progress
 from judgebench.records import FailureKind, JsonObject, RunManifest, RunState
-from judgebench.store import Store
+from judgebench.store.store import Store
 from judgebench.workers.process import metrics_worker
 
 #: Packages whose version can change a number.

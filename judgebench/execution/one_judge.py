@@ -52,7 +52,7 @@ from judgebench.records import (
     Verdict,
     VerdictSlot,
 )
-from judgebench.store import Store
+from judgebench.store.store import Store
 from judgebench.yaml_file import Written, expanded
 
 Calls = Sequence[tuple[JudgeAssignment, Sequence[JudgeCall]]]

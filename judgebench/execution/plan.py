@@ -34,8 +34,8 @@ from judgebench.records import (
     VerdictSlot,
 )
 from judgebench.responses.remote import Question
-from judgebench.store import Store
 from judgebench.store.database import chunks
+from judgebench.store.store import Store
 
 CHUNK = 500
 """Items, or keys, that are looked at together."""

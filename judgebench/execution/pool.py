@@ -24,8 +24,8 @@ from judgebench.providers.server import LocalServer, engine_command
 from judgebench.providers.tokens import CallSize
 from judgebench.records import Price, Request
 from judgebench.responses.identity import pinned
-from judgebench.store import Store
 from judgebench.store.read import OPEN
+from judgebench.store.store import Store
 
 if TYPE_CHECKING:
     from judgebench.execution.forecast import PlanRow

@@ -21,7 +21,8 @@ from judgebench.extras import BACKENDS, EXTRAS, absent, install_line
 from judgebench.protocols import NoProgress
 from judgebench.providers.http import Address
 from judgebench.providers.prices import retirement_of, today
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 
 if TYPE_CHECKING:
     from judgebench.execution.forecast import PlanRow

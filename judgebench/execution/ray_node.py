@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from judgebench.records import Runtime
     from judgebench.responses.local import Place
-    from judgebench.store import Store
+    from judgebench.store.store import Store
     from judgebench.workers.process import WorkerProcess
 
 SAME = ("lm_eval", "transformers", "torch")
@@ -138,7 +138,7 @@ class NodeWorker:
     def _open_store(self) -> str | None:
         """Why answers are not written from here, though they should be."""
         from judgebench.errors import JudgebenchError
-        from judgebench.store import open_store
+        from judgebench.store.opening import open_store
 
         try:
             if self._url is not None and self._store is None:

@@ -21,8 +21,8 @@ from judgebench.execution.plan import JudgeCall, with_before
 from judgebench.execution.resolve import JudgeAssignment, ResolvedSuite
 from judgebench.plain_text import counted
 from judgebench.records import AFRESH, Case, DriftCheck, Response, VerdictSlot
-from judgebench.store import Store
 from judgebench.store.read import StoredAnchors
+from judgebench.store.store import Store
 
 
 def recheck_of_today() -> str:

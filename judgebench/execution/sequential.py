@@ -27,7 +27,7 @@ from judgebench.metrics.verdict_table import Columns, verdict_values
 from judgebench.plain_text import counted, dollars
 from judgebench.records import PLANS, Item
 from judgebench.stats.sequential import strata_of
-from judgebench.store import Store
+from judgebench.store.store import Store
 
 BATCHED = 0.2
 """The share of the items that is handed over before what came of it is looked at, in batches."""

@@ -43,7 +43,7 @@ from judgebench.stats.correction import (
 )
 from judgebench.stats.paired_tests import PairedTest, untested
 from judgebench.stats.resample import content_seed
-from judgebench.store import Store
+from judgebench.store.store import Store
 
 SAMPLING = "sampling"
 """What a manifest's configuration calls a draw.

@@ -74,7 +74,7 @@ from judgebench.reports.document import (
 from judgebench.reports.estimates import text
 from judgebench.stats.agreement import Weighting
 from judgebench.stats.pair_outcomes import OutcomeRule
-from judgebench.store import Store
+from judgebench.store.store import Store
 
 KINDS: tuple[Kind, ...] = ("label", "preference", "score")
 

@@ -76,8 +76,8 @@ from judgebench.reports.boards import (
     undeclared_labels,
     where,
 )
-from judgebench.store import Store
 from judgebench.store.catalog import StoredModel
+from judgebench.store.store import Store
 
 if TYPE_CHECKING:
     from judgebench.reports.board import Row

@@ -17,8 +17,8 @@ from judgebench.config import Panel, check
 from judgebench.errors import ConfigError, UsageError, unknown_name
 from judgebench.metrics.verdict_table import SPARSE
 from judgebench.records import BINARY, HARM_LABELS, HARM_RATES, JudgeSpec, RunManifest
-from judgebench.store import Store
 from judgebench.store.catalog import distinct_names
+from judgebench.store.store import Store
 
 Columns: TypeAlias = Mapping[str, Column]
 

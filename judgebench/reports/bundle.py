@@ -27,8 +27,9 @@ from judgebench.metrics.win_rate import LENGTH_CONTROLLED
 from judgebench.reports.board_tables import Leaderboard
 from judgebench.reports.document import Report, Rows, Table, column, table
 from judgebench.reports.leaderboard import BoardRequest
-from judgebench.store import Store, open_store
 from judgebench.store.copy import Part, copy
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 
 REQUEST, BOARDS, STORE = "request.json", "boards.json", "store.db"
 MAX_JSON = 200_000_000

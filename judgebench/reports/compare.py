@@ -73,7 +73,7 @@ from judgebench.reports.pair_tests import (
     texts_of,
 )
 from judgebench.stats.gate_rule import Direction, direction, too_few, units_to_differ
-from judgebench.store import Store
+from judgebench.store.store import Store
 
 DIRECTLY = (
     "directly: a judge compared their answers with each other; the orders of an item are averaged, "

@@ -52,7 +52,7 @@ from judgebench.reports.document import (
 from judgebench.stats.calibration_error import ReliabilityBins, reliability_bins
 from judgebench.stats.confidence import RiskCoverage, RougeL, risk_coverage
 from judgebench.stats.resample import Resamples, wilson_interval
-from judgebench.store import Store
+from judgebench.store.store import Store
 
 Scope = Literal["all", "domain", "set"]
 

@@ -48,7 +48,7 @@ from judgebench.stats.confidence import (
     probability,
     probability_per_token,
 )
-from judgebench.store import Store
+from judgebench.store.store import Store
 
 if TYPE_CHECKING:
     from judgebench.reports.model_pairs import PairData

@@ -16,7 +16,7 @@ from judgebench.plain_text import counted, dollars, holding
 from judgebench.records import HUMAN, Estimate, JudgeSpec
 from judgebench.reports.boards import Columns, disambiguate
 from judgebench.reports.document import Cells, Report, Rows, Table, column, json_field, table
-from judgebench.store import Store
+from judgebench.store.store import Store
 
 if TYPE_CHECKING:
     from judgebench.execution.forecast import Range

@@ -22,8 +22,7 @@ from judgebench.execution.gpus import gpus
 from judgebench.execution.preflight import Finding
 from judgebench.extras import EXTRAS, install_line, is_installed
 from judgebench.reports.document import Report, Rows, Table, column, json_field, table
-from judgebench.store import open_store
-from judgebench.store.opening import located
+from judgebench.store.opening import located, open_store
 
 PROGRAMS = (
     *("lm_eval", "datasets", "openai", "anthropic"),

@@ -35,9 +35,9 @@ from judgebench.reports.document import (
 from judgebench.reports.estimates import UNDEFINED, number
 from judgebench.stats.judge_drift import ALPHA, Drift, drift
 from judgebench.stats.resample import content_seed
-from judgebench.store import Store
 from judgebench.store.catalog import StoredJudge
 from judgebench.store.read import PINNED, StoredAnchors
+from judgebench.store.store import Store
 
 if TYPE_CHECKING:
     from judgebench.reports.model_pairs import PairData

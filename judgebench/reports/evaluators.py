@@ -57,7 +57,7 @@ from judgebench.stats.evaluators import (
     Labels,
     upstream_evaluator_metrics,
 )
-from judgebench.store import Store
+from judgebench.store.store import Store
 
 TITLES = {name: heading(f"evaluators:{name}") for name in (*METRICS, "n_parsed")}
 WITH_INTERVAL = ("agreement",)

@@ -58,7 +58,7 @@ from judgebench.reports.pair_tests import PairQuestion, Unchanged
 from judgebench.reports.slide import SlideReport, policy_slide
 from judgebench.reports.versions import OtherNights, other_nights
 from judgebench.stats.gate_rule import Deciding, Decision, decide, too_few, units_to_decide
-from judgebench.store import Store
+from judgebench.store.store import Store
 
 A_DAY = 86_400.0
 """Seconds; a judge is asked about its anchors once a day."""

@@ -27,8 +27,8 @@ from judgebench.metrics.intervals import share_at_most
 from judgebench.metrics.registry import CONFIDENCE_METRICS, VERDICT_METRICS
 from judgebench.metrics.win_rate import LENGTH_CONTROLLED, WEIGHTED, WIN_RATE
 from judgebench.records import Runtime
-from judgebench.store import Store
 from judgebench.store.read import AnsweredAgain
+from judgebench.store.store import Store
 
 TOLERANCE = 0.05
 """The share of prompts that may be answered with another text: shown by 59 without a change."""

@@ -49,7 +49,7 @@ from judgebench.reports.pair_tests import (
 from judgebench.reports.render import render
 from judgebench.stats.gate_rule import Deciding, Decision
 from judgebench.stats.unchanged import CHANCE
-from judgebench.store import Store
+from judgebench.store.store import Store
 
 if TYPE_CHECKING:
     from judgebench.reports.slide import SlideReport

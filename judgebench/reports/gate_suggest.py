@@ -59,7 +59,7 @@ from judgebench.stats.unchanged import (
     units_every_view,
     views_exchanged,
 )
-from judgebench.store import Store
+from judgebench.store.store import Store
 
 _ANY = 0.05  # a level at which nothing is asked
 

@@ -54,8 +54,8 @@ from judgebench.reports.document import (
     table,
 )
 from judgebench.reports.probe import stored_probes
-from judgebench.store import Store
 from judgebench.store.catalog import StoredJudge, distinct_names
+from judgebench.store.store import Store
 
 Use: TypeAlias = Literal["scores", "ranking", "pairwise"]
 State: TypeAlias = Literal["passed", "failed", "unknown", ""]

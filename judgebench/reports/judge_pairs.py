@@ -35,8 +35,8 @@ from judgebench.reports.document import (
     table,
 )
 from judgebench.reports.estimates import text
-from judgebench.store import Store
 from judgebench.store.read import ItemHistory
+from judgebench.store.store import Store
 
 PAIR = ("judge", "reference")
 

@@ -57,7 +57,7 @@ from judgebench.reports.estimates import UNDEFINED, Figure, number
 from judgebench.reports.judge_pairs import judged_values, label_weights, labelled_kind, on_labels
 from judgebench.stats.elimination import Codes, Elimination, successive_elimination
 from judgebench.stats.resample import content_seed
-from judgebench.store import Store
+from judgebench.store.store import Store
 
 MARGIN = 0.05
 

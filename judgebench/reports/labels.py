@@ -45,7 +45,7 @@ from judgebench.stats.sampling import (
     effective_number,
     kappa_standard_error,
 )
-from judgebench.store import Store
+from judgebench.store.store import Store
 
 KAPPAS = (0.4, 0.6, 0.8)
 """For which the width is foretold: moderate, substantial and almost perfect agreement."""

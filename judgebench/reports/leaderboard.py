@@ -67,7 +67,7 @@ from judgebench.reports.estimates import best_first
 from judgebench.reports.task_groups import Group, group_boards
 from judgebench.stats.resample import effective_n
 from judgebench.stats.style_control import Definition
-from judgebench.store import Store
+from judgebench.store.store import Store
 
 if TYPE_CHECKING:
     from judgebench.reports.length_calibrations import LengthBoards

@@ -63,8 +63,8 @@ from judgebench.reports.published import PublishedNumbers
 from judgebench.rows import Row, read_rows
 from judgebench.stats.length_calibration import Calibration, fit_difficulty
 from judgebench.stats.length_control import CANDIDATES, Anchors
-from judgebench.store import Store
 from judgebench.store.read import StoredCalibration
+from judgebench.store.store import Store
 
 if TYPE_CHECKING:
     from judgebench.reports.model_pairs import PairData

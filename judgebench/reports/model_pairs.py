@@ -49,7 +49,7 @@ from judgebench.reports.boards import (
 )
 from judgebench.reports.gate_policy import TOLERANCE, Answering, OtherStack, other_stack
 from judgebench.reports.runs import run_ref
-from judgebench.store import Store
+from judgebench.store.store import Store
 
 METRICS = (*VERDICT_METRICS, LENGTH_CONTROLLED, *CONFIDENCE_METRICS, WEIGHTED)
 """By what two models can be compared."""

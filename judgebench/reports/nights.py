@@ -45,8 +45,8 @@ from judgebench.reports.model_pairs import PairData
 from judgebench.reports.pair_tests import drop_words
 from judgebench.reports.slide import SlideNight, SlideReport, each_once, slide_report
 from judgebench.reports.versions import FixedBaseline, Night, fixed_baseline, nights_of
-from judgebench.store import Store
 from judgebench.store.read import StoredBaseline
+from judgebench.store.store import Store
 
 THE_ONE_BEFORE = ""
 """What a night is held against unless a baseline is named."""

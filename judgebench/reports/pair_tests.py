@@ -28,7 +28,7 @@ from judgebench.reports.document import (
     json_field,
     table,
 )
-from judgebench.store import Store
+from judgebench.store.store import Store
 
 if TYPE_CHECKING:
     from judgebench.reports.model_pairs import PairData

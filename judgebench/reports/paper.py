@@ -67,7 +67,7 @@ from judgebench.reports.length_calibrations import pair_at_equal_length
 from judgebench.reports.model_pairs import PairData
 from judgebench.reports.pair_tests import Flips
 from judgebench.reports.published import published_text, same_models
-from judgebench.store import Store
+from judgebench.store.store import Store
 
 BEST = "best"
 """In place of a model that the others are tested against: the best one of each column."""

@@ -44,7 +44,7 @@ from judgebench.stats.unchanged import (
     passes_every_view,
     units_every_view,
 )
-from judgebench.store import Store
+from judgebench.store.store import Store
 
 if TYPE_CHECKING:
     from judgebench.reports.model_pairs import PairData

@@ -53,7 +53,7 @@ from judgebench.records import (
 from judgebench.reports.boards import benchmark_ref
 from judgebench.reports.document import Each, Report, Rows, Table, column, json_field, table
 from judgebench.reports.estimates import text
-from judgebench.store import Store
+from judgebench.store.store import Store
 
 ITEMS = 10
 """Of a benchmark, unless somebody says how many."""

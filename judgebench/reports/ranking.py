@@ -59,7 +59,7 @@ from judgebench.stats.bradley_terry import (
 )
 from judgebench.stats.ranking import Ranking as Fit
 from judgebench.stats.ranking import Ties, rank_models, relative_difference
-from judgebench.store import Store
+from judgebench.store.store import Store
 
 Control: TypeAlias = Literal["length", "style"]
 

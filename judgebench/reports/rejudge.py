@@ -55,8 +55,8 @@ from judgebench.reports.estimates import text
 from judgebench.reports.judge_pairs import judged_values, kinds_of
 from judgebench.reports.replies import stored_judges
 from judgebench.stats.resample import quotient
-from judgebench.store import Store
 from judgebench.store.catalog import StoredJudge
+from judgebench.store.store import Store
 
 Cell: TypeAlias = tuple[str, bytes, bytes | None]
 """An answer: item, model, opponent."""

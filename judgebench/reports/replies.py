@@ -17,7 +17,6 @@ from judgebench.plain_text import counted, written_out
 from judgebench.records import Label, Order, Preference, Score, Unreadable, Verdict
 from judgebench.reports.boards import BenchmarkRef
 from judgebench.reports.document import Column, Document, Report, Table
-from judgebench.store import Store
 from judgebench.store.catalog import StoredJudge, distinct_names
 from judgebench.store.read import (
     CALL_COLUMNS,
@@ -29,6 +28,7 @@ from judgebench.store.read import (
     call_columns,
     one_text,
 )
+from judgebench.store.store import Store
 
 WIDTH = 88
 """Where lines are broken in tables; in JSON texts are as they are."""

@@ -15,7 +15,7 @@ from judgebench.reports.board_tables import Leaderboard
 from judgebench.reports.document import Report, Table, column, table
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.task_groups import group_boards
-from judgebench.store import Store
+from judgebench.store.store import Store
 
 if TYPE_CHECKING:
     from judgebench.reports.confidence import ConfidenceReport

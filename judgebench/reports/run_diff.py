@@ -49,8 +49,8 @@ from judgebench.reports.document import (
 )
 from judgebench.reports.estimates import UNDEFINED, finite, text
 from judgebench.secret import redact
-from judgebench.store import Store
 from judgebench.store.catalog import StoredJudge, StoredModel, distinct_names
+from judgebench.store.store import Store
 
 # what a run judged ------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ from judgebench.reports.board_data import BoardData
 from judgebench.reports.boards import Columns, benchmark_ref, find_judges, find_reference, where
 from judgebench.reports.document import OfBenchmark, Table, column, table
 from judgebench.stats.best_of import expected_best, kl_bound, variance_components
-from judgebench.store import Store
+from judgebench.store.store import Store
 
 if TYPE_CHECKING:
     from judgebench.reports.leaderboard import BoardRequest

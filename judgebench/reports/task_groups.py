@@ -28,8 +28,8 @@ from judgebench.reports.boards import (
     Columns,
     where,
 )
-from judgebench.store import Store
 from judgebench.store.catalog import distinct_names
+from judgebench.store.store import Store
 
 _READ = ("item_id", "model", "judge", "sample", "turn", "order", "repeat", "kind", "reason",
          "failure_kind", "value", "low", "high", "unit")  # fmt: skip

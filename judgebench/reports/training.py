@@ -39,7 +39,7 @@ from judgebench.reports.document import (
 )
 from judgebench.reports.versions import Checkpoint, training_runs
 from judgebench.stats.gate_rule import FEWEST_TO_CALL
-from judgebench.store import Store
+from judgebench.store.store import Store
 
 TOO_FEW = f"fewer than {LEAST} items are won, or lost, also in part"
 

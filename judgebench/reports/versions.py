@@ -42,9 +42,9 @@ from judgebench.reports.board_data import BoardData, newest_first, newest_model
 from judgebench.reports.boards import benchmark_ref
 from judgebench.reports.document import OfBenchmark, Report, Rows, Table, column, json_field, table
 from judgebench.reports.gate_policy import GateFile
-from judgebench.store import Store
 from judgebench.store.catalog import StoredModel, distinct_names
 from judgebench.store.read import StoredBaseline, Tagged
+from judgebench.store.store import Store
 
 if TYPE_CHECKING:
     from judgebench.reports.model_pairs import PairData

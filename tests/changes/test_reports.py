@@ -29,7 +29,7 @@ from judgebench.reports.board_tables import Leaderboard
 from judgebench.reports.cost import cost_report, cost_table
 from judgebench.reports.document import Document
 from judgebench.reports.render import render
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.unit.exchanged import coded, import_responses, import_verdicts, label, rows_file
 
 KEPT = Path(__file__).parent / "reports"

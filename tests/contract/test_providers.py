@@ -29,7 +29,7 @@ from judgebench.providers.http import HttpProvider
 from judgebench.records import NOT_SAID, Item, Reply, ScoreRequest, TokenLogprob, Usage, VerdictSlot
 from judgebench.responses.remote import response_of
 from judgebench.secret import Secret
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.contract.remembered import Remembered
 from tests.loopback import MODES, Ask, Loopback, Reaction
 from tests.wire.asking import KEY, answered, provider_at, question, refused

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from judgebench.records import Item, JudgeSpec, Label, Message, ModelSpec, Score, Unreadable
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.dashboards import stores
 from tests.dashboards.item_stores import BENCHMARK, HOSTILE, VERSION, answer, judge
 

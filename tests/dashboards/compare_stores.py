@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from judgebench.records import JudgeSpec, Label, ModelSpec, Preference, Score, Unreadable
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.dashboards import item_stores, stores
 from tests.dashboards.item_stores import answer, judge
 

@@ -26,7 +26,8 @@ from judgebench.records import (
     Verdict,
     VerdictSlot,
 )
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.dashboards import stores
 
 BENCHMARK, VERSION = stores.BENCHMARK, stores.VERSION

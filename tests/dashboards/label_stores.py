@@ -9,7 +9,7 @@ from pathlib import Path
 from judgebench import keys
 from judgebench.labels import put_label
 from judgebench.records import JudgeSpec, Label, ModelSpec, Response, Verdict, VerdictSlot
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.dashboards import stores
 from tests.dashboards.stores import BENCHMARK, VERSION
 

@@ -26,7 +26,9 @@ from judgebench.records import (
     Unreadable,
     VerdictSlot,
 )
-from judgebench.store import Store, open_store, schema
+from judgebench.store import schema
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests import postgres
 from tests.dashboards import item_stores, stores
 from tests.dashboards.stores import BENCHMARK, VERSION

@@ -28,7 +28,8 @@ from judgebench.records import (
     Verdict,
     VerdictSlot,
 )
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 
 BENCHMARK = "trivia_judging_mini"
 VERSION = "v1"

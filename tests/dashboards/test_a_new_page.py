@@ -12,7 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from judgebench.reports.leaderboard import leaderboards
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.dashboards import stores
 from tests.dashboards.conftest import DASHBOARDS
 from tests.dashboards.drawn import with_field

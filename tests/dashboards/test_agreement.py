@@ -17,7 +17,8 @@ from judgebench.metrics.judge_pair import Disagreements, JudgePair, disagreement
 from judgebench.metrics.registry import metric
 from judgebench.reports.agreement import agreement_report
 from judgebench.reports.judge_pairs import JudgeMatrix, judged_values
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.dashboards import agreement_stores, stores
 from tests.dashboards.agreement_stores import BENCHMARK, VERSION
 from tests.dashboards.drawn import drawings, with_field

@@ -16,7 +16,7 @@ import pytest
 
 from judgebench import explore
 from judgebench.reports.compare import Comparison, comparison
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.dashboards import compare_stores, stores
 from tests.dashboards.drawn import drawings
 from tests.dashboards.test_pages import MARKUP, aged, boxes, table, texts

@@ -21,7 +21,7 @@ import pytest
 from judgebench import reports
 from judgebench.errors import StoreError, UsageError
 from judgebench.reports.document import Report
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.dashboards import night_stores, stores
 from tests.dashboards.conftest import DASHBOARDS, until
 

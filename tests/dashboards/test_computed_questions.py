@@ -19,7 +19,8 @@ from judgebench import explore
 from judgebench.metrics.judge_pair import judge_pair
 from judgebench.reports.confidence import confidence_report, labelling
 from judgebench.reports.judge_pairs import judged_values
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.dashboards import agreement_stores, compare_stores, honesty_stores, stores
 from tests.dashboards.conftest import DASHBOARDS, until
 
@@ -237,7 +238,7 @@ import importlib, json, sys
 opened = []
 sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
 sys.path.insert(0, sys.argv[1])
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 asked = []
 for name, *its in json.loads(sys.argv[3]):
     module, _, function = name.rpartition(".")

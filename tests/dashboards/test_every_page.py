@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.dashboards import compare_stores, label_stores, stores
 from tests.dashboards.conftest import DASHBOARDS
 from tests.dashboards.test_pages import aged

@@ -14,7 +14,7 @@ import pytest
 from judgebench.metrics.registry import metric
 from judgebench.records import Item, JudgeSpec, Label, Message, ModelSpec, Score, Unreadable
 from judgebench.reports.confidence import ConfidenceReport, confidence_report
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.dashboards import honesty_stores, stores
 from tests.dashboards.drawn import drawings, with_field
 from tests.dashboards.test_pages import MARKUP, boxes, texts
@@ -255,7 +255,7 @@ def test_nothing_is_read_of_a_store_that_has_no_confidences(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its verdicts may be five million."""
-    from judgebench.store import Store
+    from judgebench.store.store import Store
 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("all rows were read")
@@ -274,7 +274,7 @@ def test_verdicts_of_other_judges_are_not_read(
     open_page: Any, store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from judgebench.reports.confidence import choice, labelling
-    from judgebench.store import Store
+    from judgebench.store.store import Store
 
     with open_store(store, read_only=True) as opened:
         judges = labelling(opened, AT)

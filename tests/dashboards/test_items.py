@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
-from judgebench.store import Store, open_store, search
+from judgebench.store import search
+from judgebench.store.opening import open_store
 from judgebench.store.search import PAGE, index_path
+from judgebench.store.store import Store
 from tests.dashboards import item_stores, stores
 from tests.dashboards.item_stores import BENCHMARK
 from tests.dashboards.test_pages import MARKUP, boxes, texts

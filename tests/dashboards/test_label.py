@@ -14,7 +14,7 @@ import pytest
 
 from judgebench.label_files import draw_labels
 from judgebench.records import Preference, Score, Unreadable
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.dashboards import label_stores, stores
 from tests.dashboards.label_stores import MODELS, RIGHT, WRONG
 

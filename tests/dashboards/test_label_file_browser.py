@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from judgebench.label_files import export_labels, import_labels
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.dashboards import label_stores, stores
 from tests.dashboards.browsing import BROWSER
 from tests.dashboards.label_stores import HOSTILE

@@ -21,7 +21,7 @@ from judgebench.reports.board_tables import Leaderboard
 from judgebench.reports.boards import benchmark_ref, panels_in
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.length_calibrations import calibrate_length
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.dashboards import stores
 from tests.dashboards.drawn import drawings, with_field
 from tests.dashboards.test_pages import MARKUP, boxes, texts

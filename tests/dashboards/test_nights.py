@@ -19,7 +19,7 @@ from judgebench.reports.gate_policy import read_policy
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.nights import Nights, nights
 from judgebench.reports.render import render
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.dashboards import night_stores, stores
 from tests.dashboards.test_pages import MARKUP, aged, boxes, texts
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.dashboards import every_page_store, item_stores, label_stores
 from tests.dashboards.test_every_page import CANNOT, LINKS, NO_STORE, PAGES, fine
 from tests.postgres import Server

@@ -15,7 +15,7 @@ from judgebench.metrics.accuracy import accuracies
 from judgebench.metrics.win_rate import win_rates
 from judgebench.records import Estimate
 from judgebench.reports.board import Board, Row
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.dashboards import stores
 from tests.dashboards.drawn import with_field
 from tests.dashboards.test_pages import MARKUP, texts, verdicts

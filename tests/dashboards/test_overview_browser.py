@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.dashboards.browsing import BROWSER
 from tests.dashboards.conftest import launched
 from tests.dashboards.serving import served

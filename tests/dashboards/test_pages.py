@@ -18,7 +18,7 @@ from judgebench.metrics.agreement import LabelAgreement
 from judgebench.metrics.judged_values import read_labels
 from judgebench.metrics.scores import by_dimension, scores
 from judgebench.metrics.win_rate import win_rates
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.agreements import agreement
 from tests.dashboards import stores
 

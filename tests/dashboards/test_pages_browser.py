@@ -17,7 +17,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.dashboards import compare_stores, every_page_store, item_stores, narrow_store, stores
 from tests.dashboards.browsing import (
     BROWSER,

@@ -10,7 +10,7 @@ import pytest
 
 from judgebench import explore
 from judgebench.reports.board_tables import Leaderboard
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.dashboards import stores
 from tests.dashboards.test_pages import texts
 from tests.table import over_rows

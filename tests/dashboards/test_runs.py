@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from judgebench.records import Failure, Purpose, Spend, Usage, VerdictSlot
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.dashboards import stores
 from tests.dashboards.test_overview import PROGRESS
 from tests.dashboards.test_pages import MARKUP, boxes, texts

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.dashboards import stores
 from tests.dashboards.test_pages import texts
 from tests.e2e import runs

@@ -16,7 +16,7 @@ from judgebench.records import ModelSpec
 from judgebench.reports.training import Training, training
 from judgebench.reports.versions import RUN as RUN_TAG
 from judgebench.reports.versions import STEP
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.dashboards import night_stores, stores
 from tests.dashboards.test_pages import MARKUP, boxes, texts
 from tests.unit.test_one_pair_of_benchmarks import BENCHES, put

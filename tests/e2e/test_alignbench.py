@@ -18,7 +18,7 @@ import yaml
 from judgebench.benchmarks.folder import load_benchmark
 from judgebench.records import Response
 from judgebench.responses.local import AnswerChunk, LmEvalWorker, LocalModel
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests import alignbench_gold
 from tests.e2e.runs import ROOT, store_url, typed
 from tests.loopback import Ask, Loopback, Reaction

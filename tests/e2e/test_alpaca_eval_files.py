@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from judgebench.records import Preference, Reply
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.e2e import alpaca_gold
 from tests.e2e.runs import typed
 

@@ -12,7 +12,7 @@ import yaml
 
 from judgebench.benchmarks.folder import load_benchmark
 from judgebench.execution.plan import drawn_order
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.e2e import alpaca_gold
 from tests.e2e.runs import ROOT, store_url, typed
 from tests.loopback import Ask, Loopback, Reaction

@@ -35,7 +35,7 @@ from judgebench.reports.model_pairs import PairData
 from judgebench.reports.power import PowerForecast, gate_ahead, notes
 from judgebench.rows import Row, read_rows
 from judgebench.stats.gate_rule import detectable
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from judgebench.template import PromptText
 from tests.e2e.runs import typed
 from tests.tiny_models import save_causal

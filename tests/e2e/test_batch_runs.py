@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.e2e import runs
 from tests.e2e.test_engine import PLAIN, judge, own, recorded, write
 from tests.loopback import Loopback, Reaction

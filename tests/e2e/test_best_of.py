@@ -16,8 +16,8 @@ import judgebench
 from judgebench.cli.main import run
 from judgebench.config import load_suite
 from judgebench.execution.resolve import resolve
-from judgebench.store import Store
 from judgebench.store.catalog import Columns
+from judgebench.store.store import Store
 from tests.loopback import Ask, Loopback, Reaction
 
 FUNCTIONS = """

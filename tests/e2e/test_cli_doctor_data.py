@@ -18,7 +18,7 @@ from judgebench.cli import dashboard
 from judgebench.cli.main import run
 from judgebench.cli.options import FORMATS
 from judgebench.providers.server import free_port
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.e2e.runs import MINI
 from tests.postgres import Server
 

@@ -12,7 +12,7 @@ import yaml
 
 from judgebench.metrics.sequential import SequentialPlan
 from judgebench.records import PLANS
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.e2e import runs
 from tests.e2e.test_batch_runs import asked, batch_judge
 from tests.e2e.test_engine import judge

@@ -12,7 +12,8 @@ import pytest
 
 from judgebench.execution.manifest import alive, end_dead_runs, new_manifest
 from judgebench.records import RunManifest
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.e2e import runs
 from tests.e2e.test_engine import own, recorded, write
 from tests.loopback import Ask, Loopback, Reaction

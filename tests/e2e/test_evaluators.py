@@ -17,7 +17,8 @@ from judgebench.records import Purpose, Spend, VerdictSlot
 from judgebench.reports.evaluators import evaluator_report
 from judgebench.reports.render import render
 from judgebench.stats.evaluators import QUIRKS
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.e2e import alpaca_gold
 from tests.e2e.runs import typed
 from tests.unit.exchanged import import_responses, import_verdicts, label, rows_file

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from judgebench.execution.forecast import ENOUGH_CALLS
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.e2e import runs
 from tests.loopback import Ask, Loopback, Reaction
 

@@ -18,7 +18,7 @@ from judgebench.execution.gpus import Placement, place, placed
 from judgebench.execution.pool import ProviderPool
 from judgebench.execution.resolve import identity_of, resolve
 from judgebench.protocols import NoProgress
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.e2e import runs
 from tests.loopback import Loopback, Reaction
 from tests.unit.test_gpus import BIG, llama

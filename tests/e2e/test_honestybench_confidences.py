@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from judgebench.benchmarks.folder import load_benchmark
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.e2e.runs import Done, store_url, typed
 from tests.loopback import Ask, Loopback, Reaction, verdict
 from tests.tiny_models import save_causal

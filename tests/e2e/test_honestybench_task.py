@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from judgebench.benchmarks.folder import load_benchmark
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests import honestybench_gold
 from tests.e2e.runs import ROOT, planned, store_url, typed
 from tests.loopback import Ask, Loopback, Reaction

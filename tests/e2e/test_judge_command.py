@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.e2e.runs import ROOT, Done, typed
 from tests.loopback import Ask, Loopback, Reaction
 

@@ -14,7 +14,8 @@ from typing import Any
 import psutil
 import pytest
 
-from judgebench.store import claims, open_store
+from judgebench.store import claims
+from judgebench.store.opening import open_store
 from tests.e2e import runs
 from tests.loopback import Ask, Loopback, Reaction, completion
 

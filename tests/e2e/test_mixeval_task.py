@@ -17,7 +17,7 @@ from judgebench.judges.prompt import PromptJudge
 from judgebench.keys import text_sha
 from judgebench.protocols import JudgeSettings
 from judgebench.records import Case, Item, Message, Reply, Response, Score, Unreadable
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.e2e import mixeval_gold
 from tests.e2e.runs import ROOT, planned, store_url, typed
 from tests.loopback import Ask, Loopback, Reaction

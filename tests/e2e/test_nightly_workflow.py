@@ -18,7 +18,7 @@ import yaml
 
 from judgebench.cli.main import COMMANDS
 from judgebench.reports.gate_policy import read_policy
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.e2e.runs import MINI, ROOT
 from tests.warm import Warm
 

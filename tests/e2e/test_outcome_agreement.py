@@ -16,7 +16,7 @@ from judgebench.metrics.intervals import Intervals
 from judgebench.reports.agreement import agreement_report, agreement_reports
 from judgebench.reports.render import render
 from judgebench.stats.pair_outcomes import OutcomeRule
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.e2e import alpaca_gold
 from tests.e2e.runs import typed
 from tests.unit.exchanged import coded, import_verdicts, label, rows_file

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import judgebench
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.dashboards import night_stores, stores
 from tests.e2e import runs
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.e2e.runs import ROOT, Done, eventually, start, typed
 from tests.loopback import Ask, Loopback
 from tests.wire.batch_servers import KEY, AnthropicServer, Fault, OpenAIServer

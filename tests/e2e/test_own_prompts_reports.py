@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import judgebench
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.e2e import runs
 from tests.e2e.test_batch_runs import batch_judge, rated
 from tests.e2e.test_engine import PLAIN, own, recorded, write

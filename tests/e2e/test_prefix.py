@@ -19,7 +19,7 @@ from judgebench.execution.resolve import SAMPLINGS, resolve, with_prefix
 from judgebench.judges.readers.upstream import ASPECTS, SAFETY
 from judgebench.protocols import NoProgress
 from judgebench.responses.local import LocalModel, decoding_of, prompting_of
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from judgebench.workers import generate
 from judgebench.workers.backends import Backend, Decoding, Generated
 from judgebench.workers.final_answer import read_answer

@@ -15,7 +15,7 @@ import judgebench
 from judgebench import explore
 from judgebench.labels import labelable
 from judgebench.metrics.probes import VARIANTS
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.e2e.runs import store_url, typed
 from tests.loopback import Ask, Loopback, Reaction
 

@@ -24,7 +24,7 @@ from judgebench.execution.resolve import Candidate, resolve
 from judgebench.keys import text_sha
 from judgebench.records import Item
 from judgebench.responses.local import AnswerFailure, LmEvalWorker, LocalModel, Task
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests import alignbench_gold, honestybench_gold
 from tests.converted import demo_model
 from tests.e2e import alpaca_gold, mixeval_gold

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.e2e import runs
 from tests.e2e.offered import offered
 from tests.warm import Warm

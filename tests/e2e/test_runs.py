@@ -16,7 +16,7 @@ import pytest
 import judgebench
 from judgebench.providers.scripted import Drawn
 from judgebench.records import Reply, Request
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.e2e import runs
 from tests.loopback import Loopback
 from tests.unit.exchanged import rows_file

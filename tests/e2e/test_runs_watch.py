@@ -17,7 +17,8 @@ from judgebench.cli import runs as commands
 from judgebench.execution.manifest import alive
 from judgebench.records import RunManifest
 from judgebench.reports.runs import Pace, run_progress
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.e2e import runs
 
 TOLD = {

@@ -16,7 +16,7 @@ from judgebench.config import Shard
 from judgebench.execution import generate
 from judgebench.records import Response, Runtime
 from judgebench.responses.local import AnswerChunk, Task
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.e2e import own, runs
 from tests.faults.kill_points import signed
 from tests.faults.nursery import Nursery, Order

@@ -17,7 +17,7 @@ import judgebench
 from judgebench.errors import ConfigError, LocalModelError
 from judgebench.records import Item, Message, Response
 from judgebench.responses.local import AnswerChunk, LmEvalWorker, LocalModel, Task
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from judgebench.workers import generate
 from judgebench.workers.backends import Decoding, Generated
 from judgebench.workers.process import START

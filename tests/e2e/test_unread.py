@@ -24,7 +24,7 @@ from judgebench.errors import StoreError
 from judgebench.records import JudgeSpec
 from judgebench.reports.replies import WIDTH, shown_lines
 from judgebench.reports.runs import run_ref
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from judgebench.store.read import JUDGED_COLUMNS
 from judgebench.store.search import search
 from tests.e2e import runs

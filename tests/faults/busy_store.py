@@ -23,7 +23,7 @@ from typing import Literal
 
 import yaml
 
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.faults.many_judgments import CONNECTIONS, ROOT, write_suite
 
 Held = Literal["by another program", "by the writer's turn"]

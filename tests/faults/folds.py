@@ -30,8 +30,9 @@ from judgebench.records import (
     Score,
     VerdictSlot,
 )
-from judgebench.store import columns, open_store, write
+from judgebench.store import columns, write
 from judgebench.store.database import Database
+from judgebench.store.opening import open_store
 from judgebench.store.postgres import Postgres
 from judgebench.store.sqlite import SQLite
 

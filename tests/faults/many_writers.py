@@ -37,7 +37,8 @@ from judgebench.records import (
     Usage,
     VerdictSlot,
 )
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.written import keep
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -23,7 +23,8 @@ import pytest
 from judgebench.cli.main import run
 from judgebench.exchange import pipeline
 from judgebench.protocols import Waiting
-from judgebench.store import open_store, sqlite
+from judgebench.store import sqlite
+from judgebench.store.opening import open_store
 from tests.faults.busy_store import by_another_program, by_turn, verdict
 from tests.faults.many_judgments import CONNECTIONS, ROOT, write_suite
 from tests.loopback import Ask, Loopback, Reaction
@@ -195,7 +196,7 @@ FILLED = """
     import json, os, sys
     from pathlib import Path
     from judgebench.cli.main import run
-    from judgebench.store import open_store
+    from judgebench.store.opening import open_store
     from tests.faults.many_judgments import write_suite
     from tests.faults.test_busy_store import at_question, stored
     from tests.loopback import Loopback, Reaction

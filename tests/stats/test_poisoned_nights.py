@@ -15,7 +15,7 @@ from judgebench.reports.gate import gate_report
 from judgebench.reports.gate_policy import GateTest, Policy
 from judgebench.stats.gate_rule import Decision
 from judgebench.stats.paired_tests import SignFlips, tango_bounds
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from perf.gate_rates import alpaca_eval, trivia_judging
 from perf.poisoned_nights import (
     ALPHA,

@@ -23,7 +23,8 @@ from judgebench.records import (
     VerdictSlot,
 )
 from judgebench.secret import Secret
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.wire.batch_servers import KEY, AnthropicServer, OpenAIServer
 
 MODEL = ModelSpec(weights="hub:org/model@1")

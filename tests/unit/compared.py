@@ -10,7 +10,7 @@ import numpy as np
 
 from judgebench.registry import tasks_root
 from judgebench.rows import read_rows
-from judgebench.store import Store
+from judgebench.store.store import Store
 from tests.unit.exchanged import import_responses, import_verdicts, rows_file
 
 BASELINE = "gpt4_1106_preview"

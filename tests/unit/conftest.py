@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 
 from judgebench.exchange.pipeline import ImportReport
 from judgebench.exchange.tables import read_response_files, read_verdict_files
-from judgebench.store import Store
+from judgebench.store.store import Store
 
 Rows = Iterable[Mapping[str, Any]]
 

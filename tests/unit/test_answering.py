@@ -11,7 +11,7 @@ from judgebench.execution.generate import Generation
 from judgebench.protocols import NoProgress
 from judgebench.records import Item, Message, ModelSpec, Response, Runtime
 from judgebench.responses.local import AnswerChunk
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 
 
 def test_one_answer_stands_at_every_item_that_asks_the_same(tmp_path: Path) -> None:

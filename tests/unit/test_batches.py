@@ -21,7 +21,8 @@ from judgebench.execution.batch import UNHEARD_S, duration, endpoint_of, submit
 from judgebench.providers.batch import Batches, batches_of
 from judgebench.providers.prices import price_of
 from judgebench.records import Batch, Reply, Request
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.unit.batched import (
     ENVIRONMENT,
     Server,

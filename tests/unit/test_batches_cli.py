@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from judgebench.cli.runs import batches as command
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.unit.batched import Server, new_store, questions, replies, submitted
 from tests.wire.batch_servers import KEY, AnthropicServer, Fault, OpenAIServer
 
@@ -111,7 +111,7 @@ import sys
 from tests.unit.batched import interface_for, provider_of, questions
 from tests.wire.batch_servers import AnthropicServer, OpenAIServer
 from judgebench.execution.batch import submit
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 
 kind, url, path = sys.argv[1:]
 class There({"openai": OpenAIServer, "anthropic": AnthropicServer}[kind]):

@@ -27,7 +27,8 @@ from judgebench.metrics.judge_accuracy import judge_accuracies, right_pairs
 from judgebench.records import REFUSAL_CLASSES, Estimate, Preference, Reply, Verdict
 from judgebench.reports.agreement import columns_of
 from judgebench.reports.boards import benchmark_ref
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.file_host import FileHost
 from tests.table import over_rows
 from tests.unit.pulled import Noted

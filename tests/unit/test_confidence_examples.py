@@ -15,7 +15,8 @@ from judgebench.execution.resolve import with_examples
 from judgebench.judges.kinds import KINDS
 from judgebench.protocols import JudgeSettings
 from judgebench.records import Item, Message
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.e2e.runs import typed
 from tests.unit.exchanged import import_verdicts, label, rows_file
 

@@ -29,8 +29,9 @@ from judgebench.exchange.pipeline import ImportReport
 from judgebench.execution.plan import drawn_order
 from judgebench.records import Item, Message, ModelSpec, Preference, Response, Usage
 from judgebench.rows import Row
-from judgebench.store import Store, open_store
 from judgebench.store.copy import verdicts_of, write_table
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.table import over_rows
 from tests.unit.exchanged import import_verdicts
 

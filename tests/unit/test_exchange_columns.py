@@ -9,7 +9,7 @@ import pytest
 
 from judgebench.errors import InputError
 from judgebench.responses.from_file import read_answers
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.e2e.runs import Done, typed
 from tests.table import over_rows
 from tests.unit.exchanged import label, rows_file

@@ -17,7 +17,7 @@ from judgebench.exchange.honestybench import model_and_set, read_honestybench, r
 from judgebench.metrics.intervals import Intervals
 from judgebench.records import Item, Message
 from judgebench.reports.confidence import confidence_report
-from judgebench.store import Store
+from judgebench.store.store import Store
 from tests.e2e.runs import typed
 from tests.table import over_rows
 

@@ -18,7 +18,8 @@ from judgebench.errors import InputError, UsageError
 from judgebench.exchange.inspect_evals import read_inspect
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.rows import zip_members
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.table import over_rows
 from tests.unit.evaluated import (
     ZSTANDARD,

@@ -16,7 +16,8 @@ from judgebench.exchange.formats import read_files
 from judgebench.metrics.intervals import Intervals
 from judgebench.records import Reply
 from judgebench.reports.leaderboard import leaderboards
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.e2e.runs import typed
 
 Record = dict[str, Any]

@@ -16,7 +16,8 @@ from judgebench.exchange import evaluations
 from judgebench.exchange.lm_eval import read_lm_eval
 from judgebench.records import Item, Message
 from judgebench.reports.leaderboard import leaderboards
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.unit.evaluated import (
     WHEN,
     lm_eval_choice,

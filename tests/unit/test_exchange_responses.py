@@ -23,8 +23,9 @@ from judgebench.records import (
     RunVerdict,
     VerdictSlot,
 )
-from judgebench.store import Store, open_store
 from judgebench.store.copy import responses_of, verdicts_of, write_table
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.table import over_rows
 from tests.unit.exchanged import coded, import_responses, import_verdicts, label, rows_file
 

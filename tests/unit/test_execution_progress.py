@@ -10,7 +10,8 @@ from judgebench.execution import manifest as recording
 from judgebench.execution.manifest import Outcome, ProgressRecorder
 from judgebench.protocols import Meter, NoProgress
 from judgebench.records import RunManifest
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.dashboards.stores import manifest
 
 

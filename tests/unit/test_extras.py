@@ -18,7 +18,7 @@ from judgebench.execution.pool import check_extras, extras_of
 from judgebench.execution.resolve import resolve
 from judgebench.extras import EXTRAS, absent, install_line, is_installed
 from judgebench.records import Response, Runtime
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.e2e.runs import ROOT, store_url, suite, typed
 from tests.loopback import Loopback, Reaction
 

@@ -25,7 +25,8 @@ from judgebench.reports.render import render
 from judgebench.stats.gate_rule import decide
 from judgebench.stats.paired_tests import paired_test
 from judgebench.stats.unchanged import margin_to_pass, passes_unchanged, units_to_pass
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.e2e.runs import typed
 from tests.unit.exchanged import coded, import_verdicts, label, rows_file
 

@@ -17,7 +17,9 @@ from judgebench.exchange.tables import import_labels, read_response_files, read_
 from judgebench.execution.manifest import end_dead_runs
 from judgebench.protocols import NoProgress
 from judgebench.records import ChatRequest, Item, Message, Reply
-from judgebench.store import Store, database, open_store
+from judgebench.store import database
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.unit.evaluated import lm_eval_line, lm_eval_results, lm_eval_run
 from tests.unit.exchanged import import_verdicts, label, rows_file
 

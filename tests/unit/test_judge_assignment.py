@@ -19,7 +19,7 @@ from judgebench.execution.resolve import (
     with_examples,
 )
 from judgebench.reports.confidence_data import self_judges
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.tiny_models import save_causal
 from tests.unit.exchanged import rows_file
 

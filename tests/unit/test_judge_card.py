@@ -21,7 +21,7 @@ from judgebench.metrics.probes import probe_benchmark, probe_version
 from judgebench.records import Estimate, JudgeSpec
 from judgebench.reports.judge_card import ENTRIES, CardMeasure, JudgeCard
 from judgebench.reports.render import render
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.dashboards import stores
 from tests.e2e.runs import typed
 

@@ -46,7 +46,8 @@ from judgebench.reports import agreement_tables
 from judgebench.reports.agreement import AgreementReport, agreement_report, agreement_reports
 from judgebench.reports.cost import ELSEWHERE, NO_MODEL
 from judgebench.reports.render import render
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.agreements import agreement, outcome_agreement, score_agreement
 from tests.dashboards.stores import manifest
 from tests.table import over_rows

@@ -16,7 +16,7 @@ from judgebench.errors import UsageError
 from judgebench.label_files import draw_labels, import_labels, queue_rows
 from judgebench.providers.prices import billions_of
 from judgebench.stats.elimination import Codes, Elimination, successive_elimination
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from perf.judge_sweep import BILLIONS, MARGIN, kappas, labels, replay
 from tests.dashboards import label_stores, stores
 from tests.dashboards.label_stores import MODELS, RIGHT, WRONG

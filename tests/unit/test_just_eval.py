@@ -36,7 +36,8 @@ from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.model_pairs import PairData
 from judgebench.reports.reproduce import reproduce
 from judgebench.reports.reproduce.just_eval import LEFT_OUT
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from perf.just_eval_coverage import columns_of, population, simulate
 from tests.table import over_rows
 

@@ -27,7 +27,8 @@ from judgebench.metrics.correction import sampling_probabilities
 from judgebench.records import Verdict
 from judgebench.reports.labels import label_report
 from judgebench.stats.sampling import alternative_annotator
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.dashboards import label_stores, stores
 from tests.dashboards.label_stores import HOSTILE, MODELS
 

@@ -44,8 +44,9 @@ from judgebench.records import (
     Unreadable,
     VerdictSlot,
 )
-from judgebench.store import Store, open_store
 from judgebench.store.copy import verdicts_of, write_table
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.table import over_rows
 from tests.unit.exchanged import label as file_row
 from tests.unit.exchanged import rows_file
@@ -238,7 +239,7 @@ LABEL = """
     import sys
     from judgebench.labels import put_label
     from judgebench.records import Label, VerdictSlot
-    from judgebench.store import open_store
+    from judgebench.store.opening import open_store
 
     url, rater, model = sys.argv[1], sys.argv[2], bytes.fromhex(sys.argv[3])
     print("ready", flush=True)

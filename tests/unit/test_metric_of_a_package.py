@@ -19,7 +19,8 @@ from judgebench.reports.gate import gate_report
 from judgebench.reports.gate_policy import GateTest, Policy
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.render import render
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.unit.exchanged import import_verdicts, rows_file
 
 ENTRY = """

@@ -41,7 +41,8 @@ from judgebench.reports.gate_policy import GateTest, Policy
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.model_pairs import BY_TURN, PairData
 from judgebench.reports.reproduce.mt_bench import score_columns
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from perf.mt_bench_coverage import simulate
 from tests.unit.exchanged import rows_file
 

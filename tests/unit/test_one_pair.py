@@ -18,7 +18,7 @@ from judgebench.reports.gate_policy import GateTest, Policy
 from judgebench.reports.nights import nights
 from judgebench.reports.render import render
 from judgebench.reports.run_diff import run_diff
-from judgebench.store import Store
+from judgebench.store.store import Store
 from tests.unit.two_runs import JUDGE, Judged, put_run
 
 LEVEL = 0.95

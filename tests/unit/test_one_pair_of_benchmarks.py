@@ -40,7 +40,7 @@ from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.nights import nights
 from judgebench.reports.run_diff import run_diff
 from judgebench.reports.training import training
-from judgebench.store import Store
+from judgebench.store.store import Store
 
 LEVEL = 0.95
 N = 44

@@ -19,7 +19,7 @@ from judgebench.stats.head_to_head_power import (
     head_to_head_drop,
     head_to_head_units,
 )
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.e2e.runs import store_url, suite, typed
 from tests.unit.compared import verdict
 from tests.unit.exchanged import Rows, import_verdicts, rows_file

@@ -17,7 +17,7 @@ from judgebench.execution.forecast import PlanRow
 from judgebench.reports.power import notes
 from judgebench.stats.gate_rule import detectable, units_to_detect
 from judgebench.stats.unchanged import margin_to_pass, passes_unchanged, units_to_pass
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.e2e.runs import MINI as FOLDER
 from tests.e2e.runs import store_url, suite, typed
 from tests.loopback import Loopback, Reaction

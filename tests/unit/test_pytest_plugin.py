@@ -14,7 +14,7 @@ import pytest
 from judgebench import Inconclusive, assert_no_regression
 from judgebench.errors import ConfigError, StoreError, UsageError
 from judgebench.reports.gate_policy import GateTest, Policy
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.unit.exchanged import coded, import_verdicts, rows_file
 
 pytest_plugins = ["pytester"]

@@ -28,7 +28,8 @@ from judgebench.records import (
     VerdictSlot,
 )
 from judgebench.reports.agreement import rater_agreement
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.agreements import agreement, outcome_agreement
 
 ANNA, BERT = "human/anna", "human/bert"

@@ -31,7 +31,7 @@ from judgebench.execution.ray_node import NodeWorker
 from judgebench.providers.local import BatchedWorker
 from judgebench.records import Item, Message, ModelSpec
 from judgebench.responses.local import Place
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from judgebench.workers import process
 
 STACK = {"backend": "stub"}

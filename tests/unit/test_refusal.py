@@ -38,7 +38,7 @@ from judgebench.records import (
     Unreadable,
 )
 from judgebench.reports.render import render
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.table import over_rows
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -17,7 +17,8 @@ from judgebench.reports.agreement import agreement_report, agreement_reports
 from judgebench.reports.agreement_tables import SHOWN
 from judgebench.reports.render import render
 from judgebench.stats.agreement import COEFFICIENTS
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.unit.exchanged import coded, import_responses, import_verdicts, rows_file
 
 QUICK = Intervals(n_replicates=200)

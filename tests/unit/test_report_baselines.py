@@ -14,7 +14,8 @@ from judgebench.reports.gate_policy import GateTest, Policy, read_gate
 from judgebench.reports.gate_result import GateReport
 from judgebench.reports.render import render
 from judgebench.reports.versions import BaselineList, baseline_list, set_baseline
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.e2e.runs import typed
 from tests.table import over_rows
 from tests.unit.exchanged import coded, import_verdicts, rows_file

@@ -13,7 +13,7 @@ from judgebench.reports.board_tables import Leaderboard
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.length_calibrations import calibrate_length
 from judgebench.reports.render import render
-from judgebench.store import Store
+from judgebench.store.store import Store
 from tests.unit.compared import BASELINE, take_in, verdict
 from tests.unit.exchanged import coded, import_responses, import_verdicts, rows_file
 

@@ -34,7 +34,8 @@ from judgebench.reports.board_tables import Leaderboard
 from judgebench.reports.boards import benchmark_ref, panels_in, parse_panel
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.render import render
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.table import over_rows
 from tests.unit.exchanged import coded, import_responses, import_verdicts, label, rows_file
 

@@ -15,7 +15,8 @@ import pytest
 from judgebench.errors import InputError
 from judgebench.reports.bundle import _apart, verify_bundle, write_bundle
 from judgebench.reports.leaderboard import BoardRequest
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.e2e.runs import typed
 from tests.table import over_rows
 from tests.unit.exchanged import coded, import_responses, import_verdicts, rows_file

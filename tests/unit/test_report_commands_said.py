@@ -10,7 +10,7 @@ import pytest
 from judgebench.cli.main import EPILOG, run
 from judgebench.errors import UsageError
 from judgebench.reports.length_calibrations import calibrate_length
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.unit.compared import verdict
 from tests.unit.exchanged import import_verdicts, rows_file
 

@@ -16,7 +16,7 @@ from judgebench.reports.model_pairs import PairData
 from judgebench.reports.pair_tests import Texts
 from judgebench.reports.render import render
 from judgebench.stats.paired_tests import score_worse, tango_bounds
-from judgebench.store import Store
+from judgebench.store.store import Store
 from tests.e2e.runs import store_url, suite, typed
 from tests.unit.compared import verdict
 from tests.unit.exchanged import coded, import_verdicts, label, rows_file

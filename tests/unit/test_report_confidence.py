@@ -30,7 +30,7 @@ from judgebench.reports.confidence import (
 from judgebench.reports.render import render
 from judgebench.stats.confidence import auroc, brier
 from judgebench.stats.resample import wilson_interval
-from judgebench.store import Store
+from judgebench.store.store import Store
 from tests.e2e.runs import typed
 from tests.unit.exchanged import Rows, import_responses, import_verdicts, label, rows_file
 from tests.unit.reports import HOSTILE

@@ -38,7 +38,8 @@ from judgebench.reports.gate_policy import Policy
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.stats.correction import corrected_mean, rogan_gladen
 from judgebench.stats.resample import content_seed
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.table import over_rows
 
 N = 180

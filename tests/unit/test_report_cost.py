@@ -24,7 +24,8 @@ from judgebench.records import (
     VerdictSlot,
 )
 from judgebench.reports.cost import cost_report, cost_table
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 
 
 @pytest.fixture

@@ -32,7 +32,8 @@ from judgebench.reports.confidence import ConfidenceReport, confidence_report
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.render import render
 from judgebench.stats.confidence import auroc, brier
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.unit.exchanged import import_verdicts, label, rows_file
 
 QUICK = Intervals(n_replicates=60)

@@ -22,7 +22,7 @@ from judgebench.reports.pair_tests import Texts
 from judgebench.reports.render import render
 from judgebench.reports.versions import set_baseline
 from judgebench.stats.paired_tests import score_worse, tango_bounds
-from judgebench.store import Store
+from judgebench.store.store import Store
 from tests.e2e.runs import typed
 from tests.unit.exchanged import coded, import_verdicts, label, rows_file
 from tests.unit.hostile import HOSTILE

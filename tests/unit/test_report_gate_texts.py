@@ -16,7 +16,8 @@ from judgebench.reports.gate_policy import GateTest, Policy
 from judgebench.reports.gate_result import GateReport
 from judgebench.reports.pair_tests import NO_TEXTS
 from judgebench.reports.render import render
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.e2e.runs import typed
 from tests.unit.exchanged import coded, import_responses, import_verdicts, rows_file
 from tests.unit.hostile import HOSTILE

@@ -30,7 +30,7 @@ from judgebench.reports.boards import judge_line
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.render import render
 from judgebench.stats.resample import Resamples
-from judgebench.store import Store
+from judgebench.store.store import Store
 from tests.table import over_rows
 from tests.unit.exchanged import coded, import_responses, import_verdicts, label, rows_file
 

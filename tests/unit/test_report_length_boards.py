@@ -28,7 +28,8 @@ from judgebench.reports.length_calibrations import calibrate_length
 from judgebench.reports.render import render
 from judgebench.stats.length_calibration import fit_difficulty
 from judgebench.stats.length_control import CANDIDATES, exact
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.unit.compared import BASELINE, answer, published_lengths, take_in, verdict
 from tests.unit.exchanged import import_responses, import_verdicts, rows_file
 

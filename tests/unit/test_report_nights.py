@@ -14,7 +14,8 @@ from judgebench.reports.gate_policy import GateTest, Policy
 from judgebench.reports.gate_suggest import usual_policy
 from judgebench.reports.nights import Nights, board_test, nights
 from judgebench.reports.versions import nights_of, ran_at
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.dashboards import night_stores, stores
 from tests.dashboards.night_stores import DAY, FIRST
 from tests.table import over_rows

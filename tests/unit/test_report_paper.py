@@ -27,7 +27,8 @@ from judgebench.reports.length_calibrations import calibrate_length
 from judgebench.reports.model_pairs import PairData
 from judgebench.reports.paper import PaperCell, PaperTable, read_paper
 from judgebench.reports.render import render
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.e2e.runs import typed
 from tests.table import over_rows
 from tests.unit.compared import BASELINE, take_in

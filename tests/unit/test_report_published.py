@@ -17,7 +17,8 @@ from judgebench.reports.board_tables import Leaderboard
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.published import other_judge
 from judgebench.reports.render import render
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.table import over_rows
 from tests.unit.compared import BASELINE, take_in, verdict
 from tests.unit.exchanged import import_verdicts, rows_file

@@ -22,7 +22,8 @@ from judgebench.metrics.style_controlled import STYLE, style_differences, style_
 from judgebench.reports.board import Row
 from judgebench.reports.ranking import EXPECTED, STRENGTH, PairRow, Ranking, rankings
 from judgebench.reports.render import render
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.unit.exchanged import coded, import_responses, import_verdicts, rows_file
 
 QUICK = Intervals(n_replicates=200)

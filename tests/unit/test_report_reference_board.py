@@ -23,7 +23,8 @@ from judgebench.reports.board_tables import Leaderboard
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.published import read_names, related, same_models
 from judgebench.reports.render import render
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.unit.exchanged import import_responses, import_verdicts, rows_file
 
 FILE = """\

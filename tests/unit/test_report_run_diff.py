@@ -12,7 +12,7 @@ from judgebench.records import JudgeSpec, RunManifest, Runtime
 from judgebench.reports.render import render
 from judgebench.reports.run_diff import Flips, ModelChange, RunDiff, changes, run_diff
 from judgebench.reports.runs import run_ref
-from judgebench.store import Store
+from judgebench.store.store import Store
 from tests.unit.two_runs import JUDGE, Judged, put_run
 
 QUICK = Intervals(n_replicates=200)

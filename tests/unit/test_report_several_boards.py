@@ -13,7 +13,7 @@ import pytest
 import judgebench
 from judgebench.cli.main import run
 from judgebench.errors import UsageError
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.e2e.runs import MINI
 from tests.unit.exchanged import coded, import_verdicts, label, rows_file
 

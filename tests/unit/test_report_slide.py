@@ -38,8 +38,9 @@ from judgebench.reports.pair_tests import NO_TEXTS
 from judgebench.reports.render import render
 from judgebench.reports.slide import policy_slide
 from judgebench.reports.versions import nights_of
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
 from judgebench.store.read import StoredBaseline
+from judgebench.store.store import Store
 from tests.dashboards import item_stores, stores
 from tests.dashboards.night_stores import DAY, FIRST
 from tests.dashboards.stores import BENCHMARK, VERSION

@@ -17,8 +17,9 @@ from judgebench.metrics.intervals import share_at_most
 from judgebench.records import Message, ModelSpec, Response, Runtime
 from judgebench.reports.compare import comparison
 from judgebench.reports.render import render
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
 from judgebench.store.read import AnsweredAgain
+from judgebench.store.store import Store
 from tests.e2e.runs import typed
 from tests.table import over_rows
 from tests.unit.two_runs import Judged, put_run

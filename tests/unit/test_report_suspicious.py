@@ -28,7 +28,8 @@ from judgebench.reports.gate_policy import GateTest, Policy
 from judgebench.reports.leaderboard import BoardRequest, leaderboards
 from judgebench.reports.ranking import rankings
 from judgebench.reports.render import render
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.table import over_rows
 from tests.unit.compared import BASELINE, verdict
 from tests.unit.exchanged import import_responses, import_verdicts, label, rows_file

@@ -8,7 +8,7 @@ import pytest
 
 from judgebench.records import JudgeSpec, ModelSpec
 from judgebench.reports.confidence_data import self_judges
-from judgebench.store import Store
+from judgebench.store.store import Store
 
 LOCAL, OTHER = ModelSpec(weights="hf:abc"), ModelSpec(weights="hf:def")
 REMOTE = ModelSpec(weights="openai/gpt-x")

@@ -18,7 +18,7 @@ from judgebench.reports.render import render
 from judgebench.reports.training import Training, training
 from judgebench.reports.versions import NO_OTHER_TAGS, training_runs
 from judgebench.stats.winner import best_share_of
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.dashboards import night_stores, stores
 
 RUN = "apo-november"

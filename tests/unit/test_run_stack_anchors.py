@@ -21,7 +21,8 @@ from judgebench.execution.resolve import resolve
 from judgebench.records import Response, RunManifest, Runtime
 from judgebench.reports.gate_policy import Answering, other_stack
 from judgebench.responses.local import AnswerChunk, AnswerFailure, LocalModel, Task
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.e2e import runs
 
 OLD, NEW = Runtime(backend="hf", batch_size="1"), Runtime(backend="hf", batch_size="4")

@@ -17,7 +17,8 @@ from judgebench.metrics.correction import sample_design, sampling_probabilities
 from judgebench.records import Label
 from judgebench.stats.agreement import cohen_kappa_of
 from judgebench.stats.sampling import allocation, kappa_error_of, kappa_standard_error
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.table import over_rows
 from tests.unit.test_labelling import BENCHMARK, VERSION, answer, model, place
 

@@ -28,7 +28,7 @@ from judgebench.records import (
     TokenLogprob,
 )
 from judgebench.secret import Secret, masked, redact, secret_parts, secrets_of
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from tests.scripted import Scripted
 from tests.table import over_rows
 

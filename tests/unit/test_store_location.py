@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy.dialects import postgresql
 
 from judgebench.errors import ConfigError, StoreError
-from judgebench.store import open_store, postgres, schema
+from judgebench.store import postgres, schema
 from judgebench.store.database import insert, upsert
-from judgebench.store.opening import located
+from judgebench.store.opening import located, open_store
 from judgebench.store.sqlite import refuse_network_file_systems
 from tests.table import over_rows
 

@@ -14,7 +14,8 @@ import pytest
 from sqlalchemy import Connection
 
 from judgebench.errors import StoreError
-from judgebench.store import open_store, opening
+from judgebench.store import opening
+from judgebench.store.opening import open_store
 
 
 def refusal(path: Path, *, read_only: bool = False, create: bool = True) -> str:
@@ -126,7 +127,7 @@ def run_in_read_only_mount(folder: Path, program: str) -> str:
 OPEN = """
     import sys
     from judgebench.errors import StoreError
-    from judgebench.store import open_store
+    from judgebench.store.opening import open_store
     for read_only in (True, False):
         try:
             store = open_store(sys.argv[1], read_only=read_only)
@@ -149,7 +150,7 @@ def test_a_store_on_a_read_only_disk_is_read_and_not_written(tmp_path: Path) -> 
 def test_an_unfolded_log_on_a_read_only_disk_is_read_or_explained(tmp_path: Path) -> None:
     abandoned = """
         import os, sys
-        from judgebench.store import open_store
+        from judgebench.store.opening import open_store
         open_store(sys.argv[1])
         os._exit(0)
     """
@@ -189,7 +190,7 @@ FULL = """
     import resource, sys
     from judgebench.errors import StoreError
     from judgebench.records import ChatRequest, Reply
-    from judgebench.store import open_store
+    from judgebench.store.opening import open_store
 
     store = open_store(sys.argv[1])
     request = ChatRequest(provider="p", model="m", messages=())
@@ -251,7 +252,7 @@ def test_a_store_cannot_be_made_on_a_full_disk_and_can_be_later(tmp_path: Path) 
     program = """
         import resource, sys
         from judgebench.errors import StoreError
-        from judgebench.store import open_store
+        from judgebench.store.opening import open_store
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
         try:
             open_store(sys.argv[1])

@@ -27,7 +27,7 @@ from judgebench.records import (
     Score,
     VerdictSlot,
 )
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from judgebench.store.search import (
     SEARCHED_CHARS,
     Coverage,
@@ -519,7 +519,8 @@ def test_hits_are_counted_up_to_a_number(store_url: str, monkeypatch: pytest.Mon
 
 INDEXING = """
 import sys
-from judgebench.store import open_store, search
+from judgebench.store import search
+from judgebench.store.opening import open_store
 search._PORTION, search._PORTION_S = 1, 0.0005
 with open_store(sys.argv[1]) as store, search.index_of(store) as index:
     while index.grow():

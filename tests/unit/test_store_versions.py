@@ -22,8 +22,10 @@ from alembic.script import ScriptDirectory
 from judgebench import keys
 from judgebench.errors import StoreError
 from judgebench.records import Label
-from judgebench.store import Store, open_store, opening
+from judgebench.store import opening
+from judgebench.store.opening import open_store
 from judgebench.store.schema import APPLICATION_ID, REVISION, metadata
+from judgebench.store.store import Store
 
 STORES = Path(__file__).parents[1] / "data" / "stores"
 
@@ -56,7 +58,8 @@ def test_the_file_says_that_it_is_ours(tmp_path: Path) -> None:
 def test_opening_loads_nothing_heavy(tmp_path: Path) -> None:
     open_store(str(tmp_path / "x.db")).close()
     program = (
-        "import sys; from judgebench.store import open_store; open_store(sys.argv[1]).close();"
+        "import sys; from judgebench.store.opening import open_store;"
+        "open_store(sys.argv[1]).close();"
         "print(sorted({'alembic', 'numpy', 'pandas', 'pyarrow'} & set(sys.modules)))"
     )
     done = subprocess.run(

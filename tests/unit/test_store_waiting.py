@@ -18,7 +18,9 @@ from judgebench import protocols
 from judgebench.errors import StoreBusyError, StoreError, StoreFullError, at_most, at_once
 from judgebench.protocols import Waiting
 from judgebench.records import ChatRequest, Reply
-from judgebench.store import Store, claims, open_store, sqlite, write
+from judgebench.store import claims, sqlite, write
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.written import keep
 
 REQUEST = ChatRequest(provider="p", model="m", messages=())

@@ -10,7 +10,8 @@ import pytest
 
 from judgebench.reports import compare
 from judgebench.reports.model_pairs import PairData
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.contract.store.test_board_columns import BENCHMARK, VERSION, fill
 
 

@@ -27,7 +27,7 @@ from judgebench.records import (
     Verdict,
     VerdictSlot,
 )
-from judgebench.store import Store
+from judgebench.store.store import Store
 
 JUDGE = JudgeSpec(
     kind="reference", provider="p", model="g", prompt_sha="ab" * 32, official_prompt=True

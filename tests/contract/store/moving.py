@@ -33,7 +33,7 @@ from judgebench.records import (
     Verdict,
     VerdictSlot,
 )
-from judgebench.store import Store
+from judgebench.store.store import Store
 
 A, B = ModelSpec(weights="a"), ModelSpec(weights="b")
 STRICT = JudgeSpec(kind="reference", model="judge-1", official_prompt=True)

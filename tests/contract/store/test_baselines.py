@@ -6,8 +6,9 @@ import pytest
 
 from judgebench.errors import StoreError
 from judgebench.records import ModelSpec
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
 from judgebench.store.read import StoredBaseline
+from judgebench.store.store import Store
 
 
 def put(store: Store, model: str, name: str = "main", version: str = "v1") -> StoredBaseline:

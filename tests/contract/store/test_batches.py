@@ -25,8 +25,9 @@ from judgebench.records import (
     ScoreRequest,
     VerdictSlot,
 )
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
 from judgebench.store.read import OPEN
+from judgebench.store.store import Store
 from tests.postgres import beside
 
 BATCH = Batch(

@@ -30,7 +30,7 @@ from judgebench.records import (
     Verdict,
     VerdictSlot,
 )
-from judgebench.store import Store
+from judgebench.store.store import Store
 
 BENCHMARK, VERSION = "bench", "1"
 ORDERS: tuple[Order, ...] = ("model_first", "opponent_first")

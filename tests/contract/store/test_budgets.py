@@ -14,8 +14,9 @@ from sqlalchemy import update
 
 from judgebench.errors import BudgetSpentError
 from judgebench.providers.budget import Budget, ProjectBudget
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
 from judgebench.store.schema import budgets
+from judgebench.store.store import Store
 
 pytestmark = pytest.mark.usefixtures("forked")
 
@@ -23,7 +24,7 @@ SPENDER = """
     import asyncio, random, sys
     from judgebench.errors import BudgetSpentError
     from judgebench.providers.budget import Budget, ProjectBudget
-    from judgebench.store import open_store
+    from judgebench.store.opening import open_store
 
     url, cap, seed = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
     spent, calls = 0.0, 0
@@ -53,7 +54,7 @@ SPENDER = """
 """
 DYING = """
     import sys
-    from judgebench.store import open_store
+    from judgebench.store.opening import open_store
     store = open_store(sys.argv[1])
     store.draw("ours", 10.0, spent=1.0, held=7.0, wanted=1.0, more=0.0)
     print("drawn", flush=True)

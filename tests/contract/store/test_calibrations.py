@@ -6,8 +6,9 @@ import pytest
 
 from judgebench.errors import StoreError
 from judgebench.records import JudgeSpec, ModelSpec
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
 from judgebench.store.read import StoredCalibration
+from judgebench.store.store import Store
 
 CONTENT = {"difficulty": {"0": 0.1 + 0.2, "1": -1.5}, "anchors": None, "reliability": 0.5}
 AT = ("made_up", "v1")

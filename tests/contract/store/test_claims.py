@@ -15,15 +15,17 @@ from sqlalchemy import delete, func, select, update
 
 from judgebench.errors import StoreError
 from judgebench.execution.execute import PORTION
-from judgebench.store import Store, claims, open_store
+from judgebench.store import claims
+from judgebench.store.opening import open_store
 from judgebench.store.schema import claims as claimed
 from judgebench.store.schema import owners
+from judgebench.store.store import Store
 from tests.e2e.runs import eventually
 from tests.postgres import Server
 
 WORKER = """
     import random, sys
-    from judgebench.store import open_store
+    from judgebench.store.opening import open_store
 
     store = open_store(sys.argv[1])
     keys = [n.to_bytes(32) for n in range(int(sys.argv[2]))]

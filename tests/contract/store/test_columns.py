@@ -34,9 +34,10 @@ from judgebench.records import (
     Verdict,
     VerdictSlot,
 )
-from judgebench.store import Store, columns, open_store, schema, write
+from judgebench.store import columns, schema, write
 from judgebench.store.copy import Part, copy
-from judgebench.store.opening import marks
+from judgebench.store.opening import marks, open_store
+from judgebench.store.store import Store
 from tests.faults.folds import STEPS
 
 BENCHMARKS = ("bench", "other")

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from judgebench.records import Failure, VerdictSlot
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from judgebench.store.read import FailureKind
 from tests.dashboards import stores
 

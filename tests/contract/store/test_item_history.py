@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from judgebench.records import Item, Label, ModelSpec, Preference, RunVerdict, Score, Unreadable
-from judgebench.store import open_store
+from judgebench.store.opening import open_store
 from judgebench.store.read import ItemHistory
 from tests.dashboards import item_stores
 

@@ -16,14 +16,16 @@ import pytest
 from sqlalchemy import select, update
 
 from judgebench.errors import StoreError
-from judgebench.store import Store, claims, open_store
+from judgebench.store import claims
 from judgebench.store.claims import Process, is_dead, key_of, started, this_process
+from judgebench.store.opening import open_store
 from judgebench.store.schema import claims as claimed
 from judgebench.store.schema import owners as table
+from judgebench.store.store import Store
 
 HOLD = """
     import os, sys
-    from judgebench.store import open_store
+    from judgebench.store.opening import open_store
     store = open_store(sys.argv[1])
     with store.lease("respond"):
         print(os.getpid(), flush=True)

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from judgebench.store import open_store
-from judgebench.store.opening import located
+from judgebench.store.opening import located, open_store
 from judgebench.store.postgres import PASSWORD, conninfo, without_password
 from judgebench.store.search import make_index
 from tests.dashboards import stores

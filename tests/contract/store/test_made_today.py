@@ -5,8 +5,9 @@ from __future__ import annotations
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
 from judgebench.store.schema import metadata
+from judgebench.store.store import Store
 from tests.unit import test_store_versions as versions
 
 

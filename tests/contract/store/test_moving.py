@@ -27,10 +27,11 @@ from judgebench.errors import StoreError, StoreGoneError
 from judgebench.progress import PlainProgress
 from judgebench.protocols import NoProgress
 from judgebench.records import Item, Label, Response, Runtime
-from judgebench.store import Store, open_store
 from judgebench.store import columns as packed_columns
 from judgebench.store.copy import Part, check, copy, merge, responses_of, vacuum, verdicts_of
+from judgebench.store.opening import open_store
 from judgebench.store.read import JUDGED_COLUMNS
+from judgebench.store.store import Store
 from tests.contract.store.moving import (
     SECRET_WORDS,
     STRICT,
@@ -331,7 +332,7 @@ def test_a_full_disk_stops_a_copy_which_goes_on_later(tmp_path: Path) -> None:
         from judgebench.errors import StoreFullError
         from judgebench.protocols import NoProgress
         from judgebench.records import ChatRequest, Message, Reply
-        from judgebench.store import open_store
+        from judgebench.store.opening import open_store
         from judgebench.store.copy import copy
         asked = (Message(role="user", content="?"),)
         request = ChatRequest(provider="p", model="m", messages=asked)

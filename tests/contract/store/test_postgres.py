@@ -22,9 +22,10 @@ from judgebench.errors import (
     at_once,
 )
 from judgebench.records import ChatRequest, Failure, ModelSpec, Reply
-from judgebench.store import Store, claims, open_store
-from judgebench.store.opening import located, make
+from judgebench.store import claims
+from judgebench.store.opening import located, make, open_store
 from judgebench.store.postgres import Postgres, printable
+from judgebench.store.store import Store
 from tests.postgres import GUARDED, PASSWORD, Server
 from tests.table import over_rows
 
@@ -310,7 +311,7 @@ def test_who_opens_while_another_makes_the_store_waits_for_it(postgres: Server, 
 
 HOLD = """
     import sys
-    from judgebench.store import open_store
+    from judgebench.store.opening import open_store
     with open_store(sys.argv[1]) as store, store.transaction():
         print("held", flush=True)
         sys.stdin.readline()

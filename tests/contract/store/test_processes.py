@@ -32,9 +32,10 @@ from judgebench.records import (
     Usage,
     VerdictSlot,
 )
-from judgebench.store import Store, open_store, sqlite
+from judgebench.store import sqlite
 from judgebench.store.database import hanging_references
-from judgebench.store.opening import located
+from judgebench.store.opening import located, open_store
+from judgebench.store.store import Store
 
 pytestmark = pytest.mark.usefixtures("forked")
 
@@ -72,7 +73,7 @@ SUBMIT = """
 MIGRATE = """
     import sys
     from alembic import op
-    from judgebench.store import open_store
+    from judgebench.store.opening import open_store
 
     def wait(*ignored, **named):
         print("half done", flush=True)

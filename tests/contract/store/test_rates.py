@@ -14,8 +14,9 @@ from sqlalchemy import update
 
 from judgebench.errors import StoreBusyError, StoreFullError
 from judgebench.providers.rate_limit import SharedRate
-from judgebench.store import Store, open_store
 from judgebench.store.claims import OPEN_S, rates
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 
 DOOR = b"one model at one address"
 

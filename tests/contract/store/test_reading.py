@@ -12,8 +12,10 @@ from sqlalchemy import Connection, create_engine, text, update
 from judgebench.errors import StoreError, StoreGoneError
 from judgebench.keys import stack_key
 from judgebench.records import Item, Message, ModelSpec, Response, Runtime
-from judgebench.store import Store, catalog, open_store, schema
+from judgebench.store import catalog, schema
 from judgebench.store.catalog import MOST_TRIES, read, row, rows, values
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.dashboards import item_stores
 from tests.postgres import Server, beside
 

@@ -12,8 +12,9 @@ import pytest
 from judgebench.errors import StoreError
 from judgebench.labels import put_label
 from judgebench.records import Label, VerdictSlot
-from judgebench.store import Store, open_store
 from judgebench.store.copy import check, copy
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.contract.store.moving import Machine
 from tests.e2e import runs
 from tests.postgres import Server

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from judgebench.store import Store, claims, open_store
+from judgebench.store import claims
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.e2e import own
 from tests.faults.kill_points import signed
 from tests.loopback import Ask, Loopback, Reaction

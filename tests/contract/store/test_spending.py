@@ -22,8 +22,9 @@ from judgebench.records import (
     Usage,
     VerdictSlot,
 )
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
 from judgebench.store.read import COUNTERS
+from judgebench.store.store import Store
 from tests.postgres import beside
 
 MODEL, JUDGE = ModelSpec(weights="m"), JudgeSpec(kind="rubric")

@@ -10,8 +10,9 @@ import pytest
 
 from judgebench import keys
 from judgebench.records import Failure, Item, Message, ModelSpec, Response, Runtime, VerdictSlot
-from judgebench.store import Store, open_store
 from judgebench.store.copy import Part, copy
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 
 OLD, NEW, THIRD = (Runtime(backend="hf", versions={"torch": n}) for n in ("2.5", "2.6", "2.7"))
 N = 6

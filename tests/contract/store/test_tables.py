@@ -34,9 +34,9 @@ from judgebench.records import (
     Verdict,
     VerdictSlot,
 )
-from judgebench.store import Store
 from judgebench.store.copy import responses_of, verdicts_of, write_table
 from judgebench.store.read import COUNTERS, FAILURE_COLUMNS, RESPONSE_COLUMNS, VERDICT_COLUMNS
+from judgebench.store.store import Store
 from tests.postgres import beside
 
 A, B = ModelSpec(weights="a"), ModelSpec(weights="b")

@@ -37,7 +37,9 @@ from judgebench.records import (
     Verdict,
     VerdictSlot,
 )
-from judgebench.store import Store, open_store, write
+from judgebench.store import write
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 
 MODEL = ModelSpec(weights="hub:org/model@1", decoding={"temperature": 0.0})
 JUDGE = JudgeSpec(kind="reference", provider="openai", model="judge-1", official_prompt=False)

@@ -43,8 +43,10 @@ from judgebench.records import (
     Usage,
     VerdictSlot,
 )
-from judgebench.store import Store, open_store, write
+from judgebench.store import write
 from judgebench.store.database import Prepared
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 from tests.written import keep
 
 MODEL, JUDGE = ModelSpec(weights="m"), JudgeSpec(kind="exact_match")
@@ -397,7 +399,7 @@ def test_no_key_is_written_to_it(
 KILLED = """
     import asyncio, sys, threading
     from tests.written import keep
-    from judgebench.store import open_store
+    from judgebench.store.opening import open_store
     from tests.contract.store.test_writer import all_of, paid, put
 
     store = open_store(sys.argv[1])

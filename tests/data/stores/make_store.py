@@ -41,7 +41,8 @@ from judgebench.records import (
     Verdict,
     VerdictSlot,
 )
-from judgebench.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 
 NOW = 1_780_000_000.0
 FIRST_JUDGMENT = "dc3b989367d6"  # a key that changes is a question paid for again
