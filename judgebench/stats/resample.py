@@ -36,6 +36,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
+from itertools import islice
 from statistics import NormalDist
 from typing import Any, TypeAlias, TypeVar
 
@@ -309,7 +310,8 @@ class Resamples:
         """
         blocks = self._blocks()
         next(blocks)
-        yield from (block.astype(kind) for block in blocks)
+        while some := [*islice(blocks, _TOGETHER)]:
+            yield np.concatenate(some, dtype=kind, casting="unsafe")
 
     def _blocks(self) -> Iterator[NDArray[Any]]:
         """All weightings, that of the data themselves alone in the first block."""
@@ -341,6 +343,9 @@ _SOME, _EXACT = 64, 2.0**24
 
 _BLOCK = 2**19
 """Weights that are drawn at a time; in more, sums take no less time."""
+
+_TOGETHER = 4
+"""So many of those for what is fitted, where each step is of small products."""
 
 _KEPT_BYTES = 24 << 20
 """Weights that take no more are not drawn again."""
