@@ -254,7 +254,6 @@ def carry_out(
 
     form, outputs, port = (given.pop(name, None) for name in ("form", "outputs", "metrics_port"))
     began = time.monotonic()
-    _load_numpy()
     forecast: dict[str, Range | None] = {}
 
     def foretold(rows: Sequence[PlanRow]) -> None:
@@ -272,6 +271,7 @@ def carry_out(
 
             told = kept.enter_context(telemetry(told, port))
         outcome = act(progress=told, **how, **given)
+    _load_numpy()
     return finish(outcome, url, forecast, form, outputs, quiet=quiet, began=began, suite=suite)
 
 
