@@ -2395,7 +2395,7 @@ def _under_way(
             missed = check_extras(work.suite, planned)
         if on_forecast is not None and any(price is None or not price.is_free for price in prices):
             on_forecast(planned())
-        with shown() if progress is None else nullcontext(progress) as told:
+        with shown(progress) as told:
             for line in missed:
                 told.say(f"warning: {line}")
             yield _UnderWay(work, opened, pool, told)

@@ -266,7 +266,7 @@ def progress_for(stream: TextIO) -> PlainProgress | BarProgress:
 
 
 @contextmanager
-def shown(progress: Progress | None = None) -> Iterator[Progress]:
+def shown(progress: Progress | None) -> Iterator[Progress]:
     """What is told of progress; where nobody says, it is shown in a notebook, and nowhere else.
 
     A bar in a notebook takes ipywidgets; without it there are lines.

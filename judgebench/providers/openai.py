@@ -96,6 +96,17 @@ _FINISH = {
 }  # fmt: skip
 
 
+def _tokens(question: str, reply: str) -> dict[str, tuple[str]]:
+    """Its two APIs differ in how they call question and reply."""
+    return {
+        "prompt_tokens": (f"{question}_tokens",),
+        "completion_tokens": (f"{reply}_tokens",),
+        "cached_tokens": (f"{question}_tokens_details.cached_tokens",),
+        "reasoning_tokens": (f"{reply}_tokens_details.reasoning_tokens",),
+        "cache_write_tokens": (f"{question}_tokens_details.cache_write_tokens",),
+    }
+
+
 class Chat:
     """Chat Completions.
 
@@ -105,13 +116,7 @@ class Chat:
 
     name = "chat completion"
     path = "/chat/completions"
-    tokens: Mapping[str, Sequence[str]] = {
-        "prompt_tokens": ("prompt_tokens",),
-        "completion_tokens": ("completion_tokens",),
-        "cached_tokens": ("prompt_tokens_details.cached_tokens",),
-        "reasoning_tokens": ("completion_tokens_details.reasoning_tokens",),
-        "cache_write_tokens": ("prompt_tokens_details.cache_write_tokens",),
-    }
+    tokens: Mapping[str, Sequence[str]] = _tokens("prompt", "completion")
 
     def body(
         self, request: ChatRequest, takes: Capabilities
@@ -211,13 +216,7 @@ class Responses:
 
     name = "response"
     path = "/responses"
-    tokens: Mapping[str, Sequence[str]] = {
-        "prompt_tokens": ("input_tokens",),
-        "completion_tokens": ("output_tokens",),
-        "cached_tokens": ("input_tokens_details.cached_tokens",),
-        "reasoning_tokens": ("output_tokens_details.reasoning_tokens",),
-        "cache_write_tokens": ("input_tokens_details.cache_write_tokens",),
-    }
+    tokens: Mapping[str, Sequence[str]] = _tokens("input", "output")
 
     def body(
         self, request: ChatRequest, takes: Capabilities

@@ -262,14 +262,12 @@ class Claims:
 
     def claimed_by(self, key: bytes) -> str | None:
         """Who works on a key, in words; None for nobody."""
-        with self._database.reading() as connection:
-            owner = holder(connection, key)
+        owner = self._holder(key)
         return None if owner is None else str(owner)
 
     def is_leased(self, name: str) -> bool:
         """Whether somebody who lives holds the lease of that name."""
-        with self._database.reading() as connection:
-            owner = holder(connection, key_of(name))
+        owner = self._holder(key_of(name))
         return owner is not None and not owner.has_gone()
 
     def _free_the_dead(self) -> bool:
@@ -280,6 +278,10 @@ class Claims:
         with self._database.reading() as connection:
             others = list(_owners(connection, owners.c.token != self._me))
         return bool([o for o in others if self._freed(o, self._unchanged_s(o))])
+
+    def _holder(self, key: bytes) -> Owner | None:
+        with self._database.reading() as connection:
+            return holder(connection, key)
 
     def _freed(self, owner: Owner, watched_s: float | None) -> bool:
         """Whether an owner had gone; then what it held is free."""
@@ -324,8 +326,7 @@ class Claims:
         key, began = key_of(name), time.monotonic()
         told: bytes | None = None
         while True:
-            with self._database.reading() as connection:
-                owner = holder(connection, key)
+            owner = self._holder(key)
             # Who does not wait has watched since it looked first, if it looks again.
             watched_s = None if owner is None else self._unchanged_s(owner)
             if owner is None or self._freed(owner, watched_s):
